@@ -1,0 +1,140 @@
+// Package storage is the contract between the query engine, the HTTP and Grafana edges, and whatever holds the logs. It has
+// interfaces, requests, answers and errors, and no behaviour: logql and logdb both know only this package, never each
+// other, so the engine runs unchanged over one node, a cluster, or the slow obvious store that the tests compare with.
+package storage
+
+import (
+	"context"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// Appender makes entries durable.
+type Appender interface {
+	// Append returns nil only when every entry of the push is fsynced and visible to queries. It may be called
+	// concurrently. It does not keep p or anything it points to after it returns.
+	Append(ctx context.Context, p Push) error
+}
+
+// Push is one accepted request: what is stored, and how to derive it again.
+type Push struct {
+	Tenant  model.TenantID
+	Arrival model.Timestamp
+	// Streams holds what is to be stored: derived, validated, limits applied.
+	Streams []model.Stream
+	// Raw is the client's snappy-compressed protobuf body, given only when Streams is all of it: deriving Raw again with
+	// Derivation yields Streams. Otherwise nil, and the store encodes Streams itself.
+	Raw []byte
+	// Derivation is the binary form of derive.Options in force (derive.Options.AppendBinary). Opaque here.
+	Derivation []byte
+}
+
+// Querier answers reads of one store. All methods may be called concurrently; each sees one consistent state.
+type Querier interface {
+	// Select returns the entries that match, in the order asked for. The caller closes the iterator.
+	Select(ctx context.Context, tenant model.TenantID, r SelectRequest) (Iterator, error)
+	// LabelNames returns the sorted names of stream labels in the scope.
+	LabelNames(ctx context.Context, tenant model.TenantID, s Scope) ([]string, error)
+	// LabelValues returns the sorted values of one stream label in the scope.
+	LabelValues(ctx context.Context, tenant model.TenantID, name string, s Scope) ([]string, error)
+	// Series returns the label sets in the scope, sorted.
+	Series(ctx context.Context, tenant model.TenantID, s Scope) ([]labels.Labels, error)
+	// Stats sizes what a query over the scope would read.
+	Stats(ctx context.Context, tenant model.TenantID, s Scope) (Stats, error)
+}
+
+// Scope narrows label and statistics requests. No matchers mean every stream.
+type Scope struct {
+	Matchers []*labels.Matcher
+	Interval model.Interval
+}
+
+// Order is the order of a Select's answer.
+type Order uint8
+
+// Forward and Backward order by (timestamp, label set, arrival); Backward is exactly the reverse of Forward. Unordered
+// leaves the order to the store and is the cheapest.
+const (
+	Unordered Order = iota
+	Forward
+	Backward
+)
+
+// Columns says which columns of a Batch must be filled. Timestamps and streams always are.
+type Columns uint8
+
+// The optional columns.
+const (
+	ColumnLine Columns = 1 << iota
+	ColumnLineBytes
+	ColumnLevel
+	ColumnMetadata
+)
+
+// SelectRequest asks for entries.
+type SelectRequest struct {
+	Matchers []*labels.Matcher // all must hold; at least one must not match the empty value
+	Interval model.Interval
+	Order    Order
+	Limit    int // the first so many entries in Order that pass Filters; 0 = all. Needs an Order.
+	// Filters must all hold on the unmodified line. The store applies them exactly, whether or not it can use them to
+	// skip data.
+	Filters []LineFilter
+	Columns Columns
+}
+
+// FilterKind says how a LineFilter tests.
+type FilterKind uint8
+
+// A literal is contained byte for byte; a regexp (RE2 syntax, unanchored) matches somewhere in the line.
+const (
+	FilterLiteral FilterKind = iota
+	FilterRegexp
+)
+
+// LineFilter holds when any of Any is found in the line; with Negate when none is.
+type LineFilter struct {
+	Kind   FilterKind
+	Negate bool
+	Any    []string // at least one; an empty string is found in every line
+}
+
+// Iterator yields batches. It is used by one goroutine at a time.
+type Iterator interface {
+	// Next returns the next batch, never empty, or nil at the end. The batch and everything it points to is valid until
+	// the next call of Next or Close. Between batches the order of the request holds.
+	Next(ctx context.Context) (*Batch, error)
+	// Stats tells what was read so far. Valid after Close too.
+	Stats() ScanStats
+	// Close frees what the iterator holds. It may be called more than once.
+	Close() error
+}
+
+// Batch holds decoded entries, one slice per column; the filled slices have equal length.
+type Batch struct {
+	Streams     []labels.Labels // label sets that StreamIndex points into
+	StreamIndex []uint32
+	Timestamps  []model.Timestamp
+	Lines       []string       // ColumnLine
+	LineBytes   []uint32       // ColumnLineBytes: length of the line in bytes
+	Levels      []string       // ColumnLevel: detected_level, "" when absent
+	Metadata    [][]model.Pair // ColumnMetadata: sorted by name; without detected_level
+}
+
+// Len returns the number of entries.
+func (b *Batch) Len() int { return len(b.Timestamps) }
+
+// Stats sizes a scope. Entries and Bytes of chunks cut by the interval's ends count whole.
+type Stats struct {
+	Streams, Chunks, Entries, Bytes uint64 // Bytes: lines and metadata, uncompressed
+}
+
+// ScanStats tells what a Select did.
+type ScanStats struct {
+	Chunks, ChunksSkipped uint64 // looked at; of these skipped by time or filter without decoding lines
+	Entries, Bytes        uint64 // entries and line bytes decoded and tested
+	EntriesMatched        uint64 // entries that passed the filters
+	Warnings              []string
+}
