@@ -15,3 +15,22 @@ var (
 	// ErrClosed marks a store that is shutting down.
 	ErrClosed = errors.New("store closed")
 )
+
+// The classes of refused pushes; each becomes Loki's status for it at the edge.
+var (
+	ErrInvalid       = errors.New("invalid")       // 400: sending it again cannot help
+	ErrTooLarge      = errors.New("too large")     // 413
+	ErrUnprocessable = errors.New("unprocessable") // 422: nothing to store
+	ErrRateLimited   = errors.New("rate limited")  // 429: send it again later
+)
+
+// Refusal is an error whose text is meant for the client word for word. Class is one of the sentinels above.
+type Refusal struct {
+	Class error
+	Text  string
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// Unwrap makes errors.Is find the class.
+func (r *Refusal) Unwrap() error { return r.Class }
