@@ -1,0 +1,247 @@
+package chunk
+
+import (
+	"unsafe"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// Rows are entries in memory, column by column, in arrival order. The zero value is empty and ready.
+//
+// One goroutine at a time may call Append or Snapshot (the owner's lock); a View taken from it is then read without any
+// lock while appends go on, because an append only writes beyond the lengths that earlier views hold: bytes that a view
+// can see never change and never move under it (growth copies to a new array and leaves the old one to its views).
+type Rows struct {
+	v View
+
+	levelCodes map[string]uint16 // level → code, only those beyond the known ones
+	nameCodes  map[string]uint32 // metadata name → code
+	lastPair   []pair            // by name code: the last pair of that name, whose bytes an equal value shares
+	dictBytes  int64             // bytes of interned strings
+}
+
+// View is a fixed prefix of Rows. It is a value: copy it freely, share it between goroutines.
+type View struct {
+	times  []model.Timestamp
+	lines  []byte
+	ends   []uint32 // end of each line in lines
+	levels []uint16 // level codes; shorter than times when the rest has none
+
+	pairs    []pair
+	pairEnds []uint32 // end of each entry's pairs; shorter than times when the rest has none
+	values   []byte   // metadata values that pairs point into
+
+	levelNames []string // code - levelCustom → level
+	names      []string // code → metadata name
+
+	raw        int64
+	minT, maxT model.Timestamp
+	unordered  bool
+}
+
+// pair is one metadata pair: values[start:end] under names[name].
+type pair struct{ name, start, end uint32 }
+
+// EntryBytes is what an entry counts for: its line and its metadata, names and values.
+func EntryBytes(e model.Entry) int64 {
+	n := int64(len(e.Line))
+	for _, p := range e.Metadata {
+		n += int64(len(p.Name) + len(p.Value))
+	}
+	return n
+}
+
+// Fits reports whether e can be appended without breaking a limit of a chunk. Empty Rows take any entry up to
+// EntryBytesMax.
+func (r *Rows) Fits(e model.Entry) bool {
+	n := EntryBytes(e)
+	if r.Len() == 0 {
+		return n <= EntryBytesMax
+	}
+	return r.Len() < EntriesMax && r.v.raw+n <= RawBytesMax
+}
+
+// Append adds an entry and copies all of it. Pairs without a value are dropped: an empty value means absent. The caller
+// asks Fits first; Encode refuses rows that break the limits.
+func (r *Rows) Append(e model.Entry) {
+	v := &r.v
+	n := len(v.times)
+	if n == 0 {
+		v.minT, v.maxT = e.Timestamp, e.Timestamp
+	} else if e.Timestamp < v.times[n-1] {
+		v.unordered = true
+	}
+	v.minT, v.maxT = min(v.minT, e.Timestamp), max(v.maxT, e.Timestamp)
+	v.times = append(v.times, e.Timestamp)
+	v.lines = append(v.lines, e.Line...)
+	v.ends = append(v.ends, uint32(len(v.lines)))
+	v.raw += int64(len(e.Line))
+	if e.Level != "" {
+		for len(v.levels) < n { // entries without a level cost nothing until the first one that has it
+			v.levels = append(v.levels, levelAbsent)
+		}
+		v.levels = append(v.levels, r.levelCode(e.Level))
+	}
+	if len(e.Metadata) > 0 {
+		r.appendMetadata(n, e.Metadata)
+	}
+}
+
+func (r *Rows) appendMetadata(n int, md []model.Pair) {
+	v := &r.v
+	for len(v.pairEnds) < n {
+		v.pairEnds = append(v.pairEnds, uint32(len(v.pairs)))
+	}
+	for _, p := range md {
+		if p.Value == "" {
+			continue
+		}
+		v.raw += int64(len(p.Name) + len(p.Value))
+		code := r.nameCode(p.Name)
+		last := r.lastPair[code]
+		if string(v.values[last.start:last.end]) != p.Value { // a pod's name is the same in every entry: keep it once
+			start := uint32(len(v.values))
+			v.values = append(v.values, p.Value...)
+			last = pair{name: code, start: start, end: uint32(len(v.values))}
+			r.lastPair[code] = last
+		}
+		v.pairs = append(v.pairs, last)
+	}
+	v.pairEnds = append(v.pairEnds, uint32(len(v.pairs)))
+}
+
+func (r *Rows) levelCode(level string) uint16 {
+	if c, ok := knownLevelCode(level); ok {
+		return c
+	}
+	if c, ok := r.levelCodes[level]; ok {
+		return c
+	}
+	if r.levelCodes == nil {
+		r.levelCodes = make(map[string]uint16)
+	}
+	level = string(append([]byte(nil), level...)) // the entry's strings belong to the caller
+	c := uint16(levelCustom + len(r.v.levelNames))
+	r.levelCodes[level] = c
+	r.v.levelNames = append(r.v.levelNames, level)
+	r.dictBytes += int64(len(level)) + dictEntryBytes
+	return c
+}
+
+func (r *Rows) nameCode(name string) uint32 {
+	if c, ok := r.nameCodes[name]; ok {
+		return c
+	}
+	if r.nameCodes == nil {
+		r.nameCodes = make(map[string]uint32)
+	}
+	name = string(append([]byte(nil), name...))
+	c := uint32(len(r.v.names))
+	r.nameCodes[name] = c
+	r.v.names = append(r.v.names, name)
+	r.lastPair = append(r.lastPair, pair{name: c})
+	r.dictBytes += int64(len(name)) + dictEntryBytes
+	return c
+}
+
+// Len returns the number of entries.
+func (r *Rows) Len() int { return len(r.v.times) }
+
+// RawBytes returns the bytes of lines and metadata.
+func (r *Rows) RawBytes() int64 { return r.v.raw }
+
+// MinTime returns the smallest timestamp; 0 when empty.
+func (r *Rows) MinTime() model.Timestamp { return r.v.minT }
+
+// MaxTime returns the largest timestamp; 0 when empty.
+func (r *Rows) MaxTime() model.Timestamp { return r.v.maxT }
+
+// InOrder reports whether timestamps never decrease.
+func (r *Rows) InOrder() bool { return !r.v.unordered }
+
+// dictEntryBytes is what one interned string costs besides its bytes: a slice slot and a map slot.
+const dictEntryBytes = 64
+
+// MemoryBytes is what the rows hold, counted by capacity.
+func (r *Rows) MemoryBytes() int64 {
+	v := &r.v
+	n := int64(unsafe.Sizeof(*r)) + r.dictBytes
+	n += int64(cap(v.times))*8 + int64(cap(v.lines)) + int64(cap(v.ends))*4 + int64(cap(v.levels))*2
+	n += int64(cap(v.pairs)+cap(r.lastPair))*int64(unsafe.Sizeof(pair{})) + int64(cap(v.pairEnds))*4 + int64(cap(v.values))
+	return n
+}
+
+// Snapshot returns what is there now.
+func (r *Rows) Snapshot() View { return r.v }
+
+// Len returns the number of entries.
+func (v *View) Len() int { return len(v.times) }
+
+// RawBytes returns the bytes of lines and metadata.
+func (v *View) RawBytes() int64 { return v.raw }
+
+// MinTime returns the smallest timestamp; 0 when empty.
+func (v *View) MinTime() model.Timestamp { return v.minT }
+
+// MaxTime returns the largest timestamp; 0 when empty.
+func (v *View) MaxTime() model.Timestamp { return v.maxT }
+
+// InOrder reports whether timestamps never decrease.
+func (v *View) InOrder() bool { return !v.unordered }
+
+// Timestamps returns the time column. It must not be changed.
+func (v *View) Timestamps() []model.Timestamp { return v.times }
+
+// Timestamp returns the time of entry i.
+func (v *View) Timestamp(i int) model.Timestamp { return v.times[i] }
+
+// Lines returns all lines joined, and the end of each. They must not be changed.
+func (v *View) Lines() (buf []byte, ends []uint32) { return v.lines, v.ends }
+
+// Line returns line i. The string stays valid for ever: its bytes are never rewritten.
+func (v *View) Line(i int) string {
+	start := uint32(0)
+	if i > 0 {
+		start = v.ends[i-1]
+	}
+	return bytesString(v.lines[start:v.ends[i]])
+}
+
+// Level returns the level of entry i, "" when it has none.
+func (v *View) Level(i int) string {
+	if i >= len(v.levels) {
+		return ""
+	}
+	c := v.levels[i]
+	if c < levelCustom {
+		return knownLevels[c]
+	}
+	return v.levelNames[c-levelCustom]
+}
+
+// Metadata appends the pairs of entry i to dst, in the order in which they came.
+func (v *View) Metadata(dst []model.Pair, i int) []model.Pair {
+	for _, p := range v.entryPairs(i) {
+		dst = append(dst, model.Pair{Name: v.names[p.name], Value: bytesString(v.values[p.start:p.end])})
+	}
+	return dst
+}
+
+// Entry returns entry i. Its strings stay valid for ever.
+func (v *View) Entry(i int) model.Entry {
+	return model.Entry{Timestamp: v.times[i], Line: v.Line(i), Metadata: v.Metadata(nil, i), Level: v.Level(i)}
+}
+
+func (v *View) entryPairs(i int) []pair {
+	if i >= len(v.pairEnds) {
+		return nil
+	}
+	start := uint32(0)
+	if i > 0 {
+		start = v.pairEnds[i-1]
+	}
+	return v.pairs[start:v.pairEnds[i]]
+}
+
+// bytesString views bytes that are never written again as a string.
+func bytesString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
