@@ -5,8 +5,9 @@
 // what was not) and Inject (wraps another, fails or crashes at the k-th operation). What the interface promises after a
 // power cut, and no more:
 //   - bytes written before a successful File.Sync are there; later bytes may be there in part, in any order, or not;
-//   - a file's name (after Create, Rename, Remove, Link) is certain only after SyncDir of its directory;
-//   - Rename is atomic: the new name is the old file or the new one, never a mixture.
+//   - a file's name (after Create, Rename, Remove, MkdirAll) is certain only after SyncDir of its directory;
+//   - Rename is atomic: the new name is the old file or the new one, never a mixture;
+//   - after a failed Sync nothing is known of the unsynced bytes, and a later successful Sync does not promise them.
 //
 // Paths are slash separated and absolute or relative to the process; the package knows nothing of what is in the files.
 package vfs
