@@ -1,0 +1,90 @@
+package syntax
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// PathStep is one step into a JSON document: a key of an object, or an index of an array when Key is "".
+type PathStep struct {
+	Key   string
+	Index int
+}
+
+// ParseJSONPath reads the path of a | json extraction: a.b, a["b c"], a[0].b .
+func ParseJSONPath(text string) ([]PathStep, error) {
+	var steps []PathStep
+	for i := 0; i < len(text); {
+		switch c := text[i]; {
+		case c == '[':
+			step, length, err := bracketStep(text[i:])
+			if err != nil {
+				return nil, err
+			}
+			steps = append(steps, step)
+			i += length
+		case c == '.' && len(steps) > 0, isKeyStart(c) && len(steps) == 0:
+			if c == '.' {
+				i++
+			}
+			key := keyAt(text, i)
+			if key == "" {
+				return nil, errors.New("syntax error: a key must follow the dot")
+			}
+			steps = append(steps, PathStep{Key: key})
+			i += len(key)
+		default:
+			r, _ := utf8.DecodeRuneInString(text[i:])
+			return nil, fmt.Errorf("unexpected char %c", r)
+		}
+	}
+	if len(steps) == 0 {
+		return nil, errors.New("syntax error: unexpected $end")
+	}
+	return steps, nil
+}
+
+// bracketStep reads ["key"] or [index] and returns its length.
+func bracketStep(text string) (PathStep, int, error) {
+	if strings.HasPrefix(text, `["`) {
+		end := strings.Index(text[2:], `"]`)
+		if end <= 0 {
+			return PathStep{}, 0, errors.New("syntax error: a quoted key must be followed by \"]")
+		}
+		return PathStep{Key: text[2 : 2+end]}, end + 4, nil
+	}
+	end := strings.IndexByte(text, ']')
+	if end < 0 {
+		return PathStep{}, 0, errors.New("syntax error: missing ]")
+	}
+	index, err := strconv.Atoi(text[1:end])
+	if err != nil || !isDigit(text[1]) {
+		return PathStep{}, 0, fmt.Errorf("cannot use %q as array index", text[1:end])
+	}
+	return PathStep{Index: index}, end + 1, nil
+}
+
+// ParseLogfmtKey reads the key of a | logfmt extraction: a name, or anything in double quotes.
+func ParseLogfmtKey(text string) (string, error) {
+	if len(text) > 2 && text[0] == '"' && text[len(text)-1] == '"' {
+		return text[1 : len(text)-1], nil
+	}
+	if key := keyAt(text, 0); key != "" && key == text {
+		return key, nil
+	}
+	return "", errors.New("syntax error: not a logfmt key")
+}
+
+// keyAt returns the plain key at offset i, "" when none begins there.
+func keyAt(text string, i int) string {
+	end := i
+	for end < len(text) && (isKeyStart(text[end]) || end > i && isDigit(text[end])) {
+		end++
+	}
+	return text[i:end]
+}
+
+func isKeyStart(c byte) bool { return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
