@@ -21,6 +21,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/woodshed-logs/woodshed/pkg/limits"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
@@ -50,6 +51,11 @@ type Config struct {
 	Storage Storage `yaml:"storage"`
 	WAL     WAL     `yaml:"wal"`
 	Grafana Grafana `yaml:"grafana"`
+
+	// Limits are those of every tenant, by Loki's names; Overrides change some of them for single tenants. Only the file
+	// sets them.
+	Limits    limits.Limits                     `yaml:"limits_config"`
+	Overrides map[model.TenantID]limits.Partial `yaml:"overrides,omitempty"`
 
 	notes []string // what Load wants to be shown but did not refuse
 }
@@ -93,6 +99,7 @@ func Default() Config {
 		},
 		WAL:     WAL{SegmentBytes: 128 << 20, Sync: SyncBatch, SyncInterval: Duration(time.Second)},
 		Grafana: Grafana{RowsMax: 5000, ResponseBytesMax: 16 << 20},
+		Limits:  limits.Default(),
 	}
 }
 
@@ -140,6 +147,9 @@ func (c *Config) Validate() error {
 	check(c.Grafana.RowsMax > 0 && c.Grafana.RowsMax <= rowsTop, "grafana.rows_max: %d is not between 1 and %d", c.Grafana.RowsMax, rowsTop)
 	check(c.Grafana.ResponseBytesMax > 0 && c.Grafana.ResponseBytesMax <= responseBytesTop,
 		"grafana.response_bytes_max: %s is not between 1 and 512MiB", c.Grafana.ResponseBytesMax)
+	if _, err := c.TenantLimits(); err != nil {
+		bad = append(bad, strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
 	if len(bad) > 0 {
 		return fmt.Errorf("configuration: %s", strings.Join(bad, "; "))
 	}
@@ -158,8 +168,14 @@ func (c *Config) Warnings() []string {
 	if c.Insecure && IsExposed(c.Listen) {
 		w = append(w, fmt.Sprintf("insecure is set: everybody who reaches %s can push and read logs.", c.Listen))
 	}
+	if o, err := c.TenantLimits(); err == nil {
+		w = append(w, o.Warnings()...)
+	}
 	return append(w, c.notes...)
 }
+
+// TenantLimits lays the overrides over the limits for everybody.
+func (c *Config) TenantLimits() (*limits.Overrides, error) { return limits.New(c.Limits, c.Overrides) }
 
 // TenantsOf lists the tenants that an organisation of Grafana may read, the first one by default. Without auth_enabled
 // an organisation that nobody listed reads the default tenant; with it, nothing.

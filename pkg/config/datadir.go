@@ -33,6 +33,10 @@ func ResolveDataDir(configured string, p Place) (string, error) {
 			return "", fmt.Errorf("%w: woodshed_data_dir is %s, inside the plugin's own directory, which Grafana empties when it updates the plugin; choose another place, for example /var/lib/grafana/%s",
 				ErrNoDataDir, dir, PluginID)
 		}
+		if plugins := filepath.Dir(home); filepath.Base(plugins) == "plugins" && inside(dir, plugins) {
+			return "", fmt.Errorf("%w: woodshed_data_dir is %s, inside the plugins directory, which Grafana searches for plugins; choose another place, for example /var/lib/grafana/%s",
+				ErrNoDataDir, dir, PluginID)
+		}
 		if info, err := p.Stat(dir); err == nil && !info.IsDir() {
 			return "", fmt.Errorf("%w: woodshed_data_dir is %s, which is a file", ErrNoDataDir, dir)
 		}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/woodshed-logs/woodshed/pkg/limits"
 )
 
 // EnvPrefix begins every environment variable that Woodshed reads. Grafana turns woodshed_listen of the plugin's section
@@ -59,18 +61,18 @@ func Settings() []Setting {
 		setting("auth_enabled", "refuse requests without X-Scope-OrgID", strconv.ParseBool, func(c *Config) *bool { return &c.AuthEnabled }),
 		setting("org_tenants", "tenants that each Grafana organisation may read: 1=fake,team-a 2=team-b", ParseOrgTenants, func(c *Config) *OrgTenants { return &c.OrgTenants }),
 		stringSetting("log_level", "debug, info, warn or error", func(c *Config) *string { return &c.LogLevel }),
-		setting("memory_limit", "memory for heads, caches and queries; 0 takes a quarter of the machine's", ParseBytes, func(c *Config) *Bytes { return &c.MemoryLimit }),
-		setting("push.bytes_in_flight", "bytes that all pushes together may hold in memory", ParseBytes, func(c *Config) *Bytes { return &c.Push.BytesInFlight }),
-		setting("push.decompressed_bytes_max", "decompressed bytes of one push", ParseBytes, func(c *Config) *Bytes { return &c.Push.DecompressedBytesMax }),
-		setting("storage.flush_bytes", "raw bytes in memory that start a flush to a block", ParseBytes, func(c *Config) *Bytes { return &c.Storage.FlushBytes }),
-		setting("storage.flush_age", "age of the oldest entry in memory that starts a flush", ParseDuration, func(c *Config) *Duration { return &c.Storage.FlushAge }),
-		setting("storage.head_open_bytes", "memory of open chunks over all streams", ParseBytes, func(c *Config) *Bytes { return &c.Storage.HeadOpenBytes }),
-		setting("storage.chunk_idle", "an open chunk without new entries is sealed after this", ParseDuration, func(c *Config) *Duration { return &c.Storage.ChunkIdle }),
-		setting("wal.segment_bytes", "size of one file of the write-ahead log", ParseBytes, func(c *Config) *Bytes { return &c.WAL.SegmentBytes }),
+		setting("memory_limit", "memory for heads, caches and queries; 0 takes a quarter of the machine's", limits.ParseBytes, func(c *Config) *Bytes { return &c.MemoryLimit }),
+		setting("push.bytes_in_flight", "bytes that all pushes together may hold in memory", limits.ParseBytes, func(c *Config) *Bytes { return &c.Push.BytesInFlight }),
+		setting("push.decompressed_bytes_max", "decompressed bytes of one push", limits.ParseBytes, func(c *Config) *Bytes { return &c.Push.DecompressedBytesMax }),
+		setting("storage.flush_bytes", "raw bytes in memory that start a flush to a block", limits.ParseBytes, func(c *Config) *Bytes { return &c.Storage.FlushBytes }),
+		setting("storage.flush_age", "age of the oldest entry in memory that starts a flush", limits.ParseDuration, func(c *Config) *Duration { return &c.Storage.FlushAge }),
+		setting("storage.head_open_bytes", "memory of open chunks over all streams", limits.ParseBytes, func(c *Config) *Bytes { return &c.Storage.HeadOpenBytes }),
+		setting("storage.chunk_idle", "an open chunk without new entries is sealed after this", limits.ParseDuration, func(c *Config) *Duration { return &c.Storage.ChunkIdle }),
+		setting("wal.segment_bytes", "size of one file of the write-ahead log", limits.ParseBytes, func(c *Config) *Bytes { return &c.WAL.SegmentBytes }),
 		setting("wal.sync", "batch (fsync before every answer), interval or off", parseSync, func(c *Config) *Sync { return &c.WAL.Sync }),
-		setting("wal.sync_interval", "time between fsyncs with wal.sync interval", ParseDuration, func(c *Config) *Duration { return &c.WAL.SyncInterval }),
+		setting("wal.sync_interval", "time between fsyncs with wal.sync interval", limits.ParseDuration, func(c *Config) *Duration { return &c.WAL.SyncInterval }),
 		setting("grafana.rows_max", "log rows of one answer to Grafana", strconv.Atoi, func(c *Config) *int { return &c.Grafana.RowsMax }),
-		setting("grafana.response_bytes_max", "bytes of lines and labels of one answer to Grafana", ParseBytes, func(c *Config) *Bytes { return &c.Grafana.ResponseBytesMax }),
+		setting("grafana.response_bytes_max", "bytes of lines and labels of one answer to Grafana", limits.ParseBytes, func(c *Config) *Bytes { return &c.Grafana.ResponseBytesMax }),
 	}
 }
 

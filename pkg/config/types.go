@@ -3,70 +3,21 @@ package config
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/dustin/go-humanize"
-	prommodel "github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/woodshed-logs/woodshed/pkg/limits"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-// Bytes is a size. It reads 512MiB, 64MB, 1.5GiB or a plain number, and prints the largest binary unit that is exact.
-type Bytes int64
-
-// ParseBytes reads a size.
-func ParseBytes(s string) (Bytes, error) {
-	n, err := humanize.ParseBytes(strings.TrimSpace(s))
-	if err != nil || n > math.MaxInt64 {
-		return 0, fmt.Errorf("%q is not a size; write for example 512MiB", s)
-	}
-	return Bytes(n), nil
-}
-
-// String prints a size that ParseBytes reads back exactly.
-func (b Bytes) String() string {
-	for _, u := range []struct {
-		size int64
-		name string
-	}{{1 << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
-		if int64(b) >= u.size && int64(b)%u.size == 0 {
-			return strconv.FormatInt(int64(b)/u.size, 10) + u.name
-		}
-	}
-	return strconv.FormatInt(int64(b), 10)
-}
-
-// UnmarshalYAML reads a size.
-func (b *Bytes) UnmarshalYAML(n *yaml.Node) error { return unmarshalScalar(n, b, ParseBytes) }
-
-// MarshalYAML prints a size.
-func (b Bytes) MarshalYAML() (any, error) { return b.String(), nil }
-
-// Duration is a span of time as Prometheus and Loki write it: 30s, 1h30m, 7d.
-type Duration time.Duration
-
-// ParseDuration reads a span of time.
-func ParseDuration(s string) (Duration, error) {
-	d, err := prommodel.ParseDuration(strings.TrimSpace(s))
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a duration; write for example 30s, 1h or 7d", s)
-	}
-	return Duration(d), nil
-}
-
-// String prints a duration that ParseDuration reads back.
-func (d Duration) String() string { return prommodel.Duration(d).String() }
-
-// UnmarshalYAML reads a duration.
-func (d *Duration) UnmarshalYAML(n *yaml.Node) error { return unmarshalScalar(n, d, ParseDuration) }
-
-// MarshalYAML prints a duration.
-func (d Duration) MarshalYAML() (any, error) { return d.String(), nil }
+// Bytes and Duration are written as in the limits, so that 64MB means the same in every line of the file.
+type (
+	Bytes    = limits.Bytes    // 64MB, 64MiB and 67108864 are the same
+	Duration = limits.Duration // 30s, 1h30m, 7d
+)
 
 // Sync says when the write-ahead log is fsynced.
 type Sync string
@@ -131,7 +82,12 @@ func (m *OrgTenants) UnmarshalYAML(n *yaml.Node) error {
 			*m = nil
 			return nil
 		}
-		return unmarshalScalar(n, m, ParseOrgTenants)
+		v, err := ParseOrgTenants(n.Value)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n.Line, err)
+		}
+		*m = v
+		return nil
 	}
 	if n.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: expected a mapping of organisation ids to lists of tenants", n.Line)
@@ -162,17 +118,5 @@ func (m *OrgTenants) UnmarshalYAML(n *yaml.Node) error {
 		}
 	}
 	*m = out
-	return nil
-}
-
-func unmarshalScalar[T any](n *yaml.Node, to *T, parse func(string) (T, error)) error {
-	if n.Kind != yaml.ScalarNode {
-		return fmt.Errorf("line %d: expected a single value", n.Line)
-	}
-	v, err := parse(n.Value)
-	if err != nil {
-		return fmt.Errorf("line %d: %w", n.Line, err)
-	}
-	*to = v
 	return nil
 }
