@@ -1,0 +1,15 @@
+package plugin
+
+import (
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+func fileSystemKind(path string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return int64(uint32(st.Type)), nil //nolint:gosec,unconvert // the magic numbers have 32 bits; the field's type differs by platform
+}
