@@ -48,6 +48,9 @@ type Stream struct {
 	labelsBytes int // memory of Labels, about
 }
 
+// String prints the labels.
+func (s *Stream) String() string { return s.Labels.String() }
+
 // Deriver derives under one set of options. It may be used concurrently.
 type Deriver struct {
 	options Options

@@ -51,6 +51,15 @@ func (o *Overrides) For(tenant model.TenantID) *Limits {
 	return o.base
 }
 
+// All returns the distinct sets of limits: the one for everybody, then those of single tenants.
+func (o *Overrides) All() []*Limits {
+	all := []*Limits{o.base}
+	for _, tenant := range slices.Sorted(maps.Keys(o.tenants)) {
+		all = append(all, o.tenants[tenant])
+	}
+	return all
+}
+
 // QueryEntriesMax is the highest limit that a log query of the tenant may ask for; 0 = any.
 func (o *Overrides) QueryEntriesMax(tenant model.TenantID) int {
 	return o.For(tenant).MaxEntriesLimitPerQuery

@@ -50,6 +50,9 @@ func (b Bytes) String() string {
 	return "0B"
 }
 
+// Int returns the size as an int; ParseBytes yields no size that does not fit.
+func (b Bytes) Int() int { return int(b) }
+
 // UnmarshalYAML reads a size.
 func (b *Bytes) UnmarshalYAML(n *yaml.Node) error { return unmarshalScalar(n, b, ParseBytes) }
 

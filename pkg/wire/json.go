@@ -160,6 +160,7 @@ func (d *jsonDecoder) labelSet() (labels.Labels, error) {
 			d.scratch.Add(p.Name, p.Value)
 		}
 	}
+	clear(pairs) // they lie behind the end of the arena now
 	return d.scratch.Labels(), nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/woodshed-logs/woodshed/pkg/internal/invariant"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
@@ -214,7 +215,11 @@ func (r *Request) Release() {
 		return
 	}
 	r.released = true
-	r.poison()
+	if invariant.Enabled {
+		invariant.Mangle(r.buf[:cap(r.buf)])
+		invariant.Mangle(r.inflate[:cap(r.inflate)])
+		invariant.Mangle(r.body)
+	}
 	clear(r.Streams)
 	clear(r.entries)
 	clear(r.pairs)
