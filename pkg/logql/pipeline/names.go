@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// LevelLabel is the name under which an entry's level is a label.
+const LevelLabel = "detected_level"
+
+// extractedSuffix renames structured metadata that has the name of one of the stream's labels.
+const extractedSuffix = "_extracted"
+
+// Lookup returns the value of a name for one entry: that of the stream's label, else that of its structured metadata.
+// Metadata with the name of one of the stream's labels is found under that name and "_extracted".
+func Lookup(stream labels.Labels, metadata []model.Pair, level, name string) (string, bool) {
+	if v := stream.Get(name); v != "" {
+		return v, true
+	}
+	if v, ok := metadataValue(metadata, level, name); ok {
+		return v, true
+	}
+	if base, ok := strings.CutSuffix(name, extractedSuffix); ok && stream.Get(base) != "" {
+		return metadataValue(metadata, level, base)
+	}
+	return "", false
+}
+
+func metadataValue(metadata []model.Pair, level, name string) (string, bool) {
+	if name == LevelLabel {
+		return level, level != ""
+	}
+	for _, p := range metadata {
+		if p.Name == name {
+			return p.Value, p.Value != ""
+		}
+	}
+	return "", false
+}
+
+// NeedsLevel reports whether looking up the name reads the level.
+func NeedsLevel(name string) bool { return strings.TrimSuffix(name, extractedSuffix) == LevelLabel }
+
+// AppendMetadata appends an entry's structured metadata and level under the names that Lookup finds them by, sorted.
+// What claims to be an error of a pipeline is left out.
+func AppendMetadata(dst []model.Pair, stream labels.Labels, metadata []model.Pair, level string) []model.Pair {
+	start, sorted := len(dst), true
+	add := func(name, value string) {
+		if value == "" || name == ErrorLabel || name == ErrorDetailsLabel {
+			return
+		}
+		if stream.Get(name) != "" {
+			name += extractedSuffix
+		}
+		sorted = sorted && (len(dst) == start || dst[len(dst)-1].Name < name)
+		dst = append(dst, model.Pair{Name: name, Value: value})
+	}
+	for _, p := range metadata {
+		if level != "" && p.Name > LevelLabel {
+			add(LevelLabel, level)
+			level = ""
+		}
+		add(p.Name, p.Value)
+	}
+	add(LevelLabel, level)
+	if sorted {
+		return dst
+	}
+	// A renamed pair came out of order, or met one that has that name by birth: that one, being later, stays.
+	added := dst[start:]
+	slices.SortStableFunc(added, func(a, b model.Pair) int { return strings.Compare(a.Name, b.Name) })
+	kept := start
+	for i, p := range added {
+		if i+1 < len(added) && added[i+1].Name == p.Name {
+			continue
+		}
+		dst[kept] = p
+		kept++
+	}
+	return dst[:kept]
+}
