@@ -1,0 +1,212 @@
+import {
+  CoreApp,
+  type DataQueryRequest,
+  type DataSourceApi,
+  type DataSourceInstanceSettings,
+  dateTime,
+  FieldType,
+  hasLogsLabelTypesSupport,
+  hasQueryModificationSupport,
+  hasSupplementaryQuerySupport,
+  hasToggleableQueryFiltersSupport,
+  LoadingState,
+  SupplementaryQueryType,
+  toDataFrame,
+} from '@grafana/data';
+import { DataSourceWithBackend } from '@grafana/runtime';
+import { lastValueFrom, of } from 'rxjs';
+import { WoodshedDatasource } from './datasource';
+import type { WoodshedOptions, WoodshedQuery } from './types';
+
+const replace = jest.fn((text: string) => text);
+
+jest.mock('@grafana/runtime', () => ({
+  ...jest.requireActual('@grafana/runtime'),
+  getTemplateSrv: () => ({ replace }),
+}));
+
+function datasource(jsonData: WoodshedOptions = {}) {
+  const settings = { uid: 'woodshed', type: 'woodshed-logs-datasource', name: 'Woodshed', jsonData };
+  return new WoodshedDatasource(settings as unknown as DataSourceInstanceSettings<WoodshedOptions>);
+}
+
+const logs: WoodshedQuery = { refId: 'A', expr: '{app="api"} |= "x"' };
+
+function request(app: CoreApp, ...targets: WoodshedQuery[]): DataQueryRequest<WoodshedQuery> {
+  const from = dateTime(0);
+  const to = dateTime(3_600_000);
+  return {
+    app,
+    targets,
+    requestId: 'Q1',
+    interval: '15s',
+    intervalMs: 15_000,
+    range: { from, to, raw: { from, to } },
+    scopedVars: {},
+    startTime: 0,
+    timezone: 'utc',
+  };
+}
+
+const frame = toDataFrame({
+  fields: [
+    { name: 'timestamp', type: FieldType.time, values: [1, 2] },
+    {
+      name: 'labelTypes',
+      type: FieldType.other,
+      values: [
+        { app: 'I', trace_id: 'S' },
+        { app: 'I', status: 'P' },
+      ],
+    },
+  ],
+});
+
+describe('WoodshedDatasource', () => {
+  beforeEach(() => {
+    replace.mockImplementation((text) => text);
+    window.localStorage.clear();
+  });
+
+  it('is what Explore asks it to be', () => {
+    expect(
+      hasSupplementaryQuerySupport(datasource() as unknown as DataSourceApi, SupplementaryQueryType.LogsVolume)
+    ).toBe(true);
+    expect(hasToggleableQueryFiltersSupport(datasource())).toBe(true);
+    expect(hasQueryModificationSupport(datasource())).toBe(true);
+    expect(hasLogsLabelTypesSupport(datasource())).toBe(true);
+  });
+
+  it('has defaults', () => {
+    expect(datasource().maxLines).toBe(1000);
+    expect(datasource({ maxLines: 50 }).maxLines).toBe(50);
+    expect(datasource().getDefaultQuery(CoreApp.Explore)).toEqual({ expr: '', queryType: 'range' });
+    expect(datasource().getDefaultQuery(CoreApp.UnifiedAlerting)).toEqual({ expr: '', queryType: 'instant' });
+    expect(datasource().getQueryDisplayText(logs)).toBe(logs.expr);
+  });
+
+  it('does not run what is empty or hidden', () => {
+    expect(datasource().filterQuery(logs)).toBe(true);
+    expect(datasource().filterQuery({ ...logs, hide: true })).toBe(false);
+    expect(datasource().filterQuery({ refId: 'A', expr: ' # later' })).toBe(false);
+    expect(datasource().filterQuery({ refId: 'A' } as WoodshedQuery)).toBe(false);
+  });
+
+  it('replaces variables in everything that a person types', () => {
+    replace.mockImplementation((text) => text.replaceAll('$v', 'w'));
+    const query = { ...logs, expr: '{app="$v"}', legendFormat: '$v', step: '$v' };
+    expect(datasource().applyTemplateVariables(query, {})).toEqual({
+      ...logs,
+      expr: '{app="w"}',
+      legendFormat: 'w',
+      step: 'w',
+    });
+    expect(datasource().interpolateVariablesInQueries([query], {})[0].expr).toBe('{app="w"}');
+  });
+
+  describe('query', () => {
+    const sent = async (app: CoreApp, query: WoodshedQuery) => {
+      const spy = jest
+        .spyOn(DataSourceWithBackend.prototype, 'query')
+        .mockReturnValue(of({ data: [], state: LoadingState.Done }));
+      await lastValueFrom(datasource().query(request(app, query)));
+      const [{ targets }] = spy.mock.calls[0];
+      spy.mockRestore();
+      return targets[0];
+    };
+
+    it('follows the order that Explore shows, unless the query has its own', async () => {
+      expect(await sent(CoreApp.Explore, logs)).toMatchObject({ direction: 'backward' });
+      window.localStorage.setItem('grafana.explore.logs.sortOrder', 'Ascending');
+      expect(await sent(CoreApp.Explore, logs)).toMatchObject({ direction: 'forward' });
+      expect(await sent(CoreApp.Explore, { ...logs, direction: 'backward' })).toMatchObject({ direction: 'backward' });
+    });
+
+    it('leaves the queries of panels alone', async () => {
+      window.localStorage.setItem('grafana.explore.logs.sortOrder', 'Ascending');
+      expect(await sent(CoreApp.Dashboard, logs)).toEqual(logs);
+    });
+  });
+
+  it('asks for the volume of logs queries', () => {
+    const metric: WoodshedQuery = { refId: 'B', expr: 'rate({app="api"}[5m])' };
+    const hidden: WoodshedQuery = { ...logs, refId: 'C', hide: true };
+    const asked = datasource().getSupplementaryRequest(
+      SupplementaryQueryType.LogsVolume,
+      request(CoreApp.Explore, logs, metric, hidden)
+    );
+    expect(asked?.targets).toEqual([
+      {
+        refId: 'log-volume-A',
+        queryType: 'range',
+        expr: 'sum by (detected_level) (count_over_time({app="api"} |= "x" [$__auto]))',
+        legendFormat: '{{detected_level}}',
+        supportingQueryType: 'logsVolume',
+      },
+    ]);
+    expect(
+      datasource().getSupplementaryRequest(SupplementaryQueryType.LogsVolume, request(CoreApp.Explore, metric))
+    ).toBeUndefined();
+    expect(
+      datasource().getSupplementaryRequest(SupplementaryQueryType.LogsSample, request(CoreApp.Explore, logs))
+    ).toBeUndefined();
+  });
+
+  it('filters by the origin that the frame tells', () => {
+    const toggle = (key: string, value: string) =>
+      datasource().toggleQueryFilter(logs, { type: 'FILTER_FOR', options: { key, value }, frame }).expr;
+    expect(toggle('app', 'web')).toBe('{app="api", app="web"} |= "x"');
+    expect(toggle('trace_id', '1')).toBe('{app="api"} |= "x" | trace_id="1"');
+    expect(toggle('status', '500')).toBe('{app="api"} |= "x" | status="500"');
+    expect(toggle('elsewhere', '1')).toBe('{app="api"} |= "x" | elsewhere="1"');
+  });
+
+  it('switches a filter on and off, and shows which is on', () => {
+    const filter = { type: 'FILTER_FOR', options: { key: 'app', value: 'api' }, frame } as const;
+    expect(datasource().queryHasFilter(logs, filter.options)).toBe(true);
+    const off = datasource().toggleQueryFilter(logs, filter);
+    expect(off.expr).toBe('{} |= "x"');
+    expect(datasource().queryHasFilter(off, filter.options)).toBe(false);
+    const out = datasource().toggleQueryFilter(off, { ...filter, type: 'FILTER_OUT' });
+    expect(out.expr).toBe('{app!="api"} |= "x"');
+  });
+
+  it('modifies a query as the details and the selection of a row ask', () => {
+    const modify = (type: string, options: Record<string, string>) =>
+      datasource().modifyQuery(logs, { type, options, frame }).expr;
+    expect(datasource().getSupportedQueryModifications()).toHaveLength(4);
+    expect(modify('ADD_FILTER', { key: 'trace_id', value: '1' })).toBe('{app="api"} |= "x" | trace_id="1"');
+    expect(modify('ADD_FILTER_OUT', { key: 'app', value: 'web' })).toBe('{app="api", app!="web"} |= "x"');
+    expect(modify('ADD_STRING_FILTER', { value: 'y' })).toBe('{app="api"} |= "x" |= "y"');
+    expect(modify('ADD_STRING_FILTER_OUT', { value: 'y' })).toBe('{app="api"} |= "x" != "y"');
+    expect(modify('SOMETHING_ELSE', {})).toBe(logs.expr);
+  });
+
+  it('groups labels by their origin', () => {
+    const group = (name: string, row: number | null) => datasource().getLabelDisplayTypeFromFrame(name, frame, row);
+    expect(group('app', 0)).toBe('Indexed labels');
+    expect(group('trace_id', 0)).toBe('Structured metadata');
+    expect(group('trace_id', 1)).toBeNull();
+    expect(group('status', null)).toBe('Parsed fields');
+    expect(datasource().getLabelDisplayTypeFromFrame('app', undefined, null)).toBeNull();
+  });
+
+  it('narrows pickers by a selector only when the store would take it', async () => {
+    const ds = datasource();
+    const spy = jest.spyOn(ds, 'getResource').mockResolvedValue({ data: ['x'] });
+    const { range } = request(CoreApp.Explore);
+    const source = ds.labelSource(range);
+    await source.labelNames([{ name: 'app', op: '!=', value: 'api' }]);
+    expect(spy).toHaveBeenLastCalledWith(
+      'labels',
+      { start: '0000000', end: '3600000000000' },
+      { showErrorAlert: false }
+    );
+    expect(await source.labelValues('env', [{ name: 'app', op: '=', value: 'api' }])).toEqual(['x']);
+    expect(spy).toHaveBeenLastCalledWith(
+      'label/env/values',
+      expect.objectContaining({ query: '{app="api"}' }),
+      expect.anything()
+    );
+  });
+});

@@ -1,0 +1,59 @@
+import type { DataSourceJsonData } from '@grafana/data';
+import type { DataQuery } from '@grafana/schema';
+
+export const LINES_DEFAULT = 1000; // Loki's default.
+export const LINES_MAX = 5000; // A browser shows more lines than this only slowly; the store refuses more.
+
+export type QueryType = 'range' | 'instant';
+export type Direction = 'backward' | 'forward';
+
+/** A query in Loki's field names. An absent field has its default: range, the datasource's lines, backward, automatic step. */
+export interface WoodshedQuery extends DataQuery {
+  expr: string;
+  queryType?: QueryType;
+  maxLines?: number;
+  direction?: Direction;
+  step?: string;
+  legendFormat?: string;
+  /** Who asks, when it is not the person: Grafana sets it for older rows, we set it for the histogram. */
+  supportingQueryType?: string;
+}
+
+export interface WoodshedOptions extends DataSourceJsonData {
+  maxLines?: number;
+  tenant?: string;
+}
+
+/** What the store says of itself, in health details and under the resource `status`. */
+export interface StoreStatus {
+  version: string;
+  state: string;
+  listen?: string;
+  /** Only administrators are told. */
+  dataDir?: string;
+  streams: number;
+  entries: number;
+  bytes: number;
+  diskBytes: number;
+  oldest?: string;
+  refused?: RefusedPushes[];
+  warnings?: string[];
+  /** The tenants that this organisation may read, when there is a choice. */
+  tenants?: string[];
+}
+
+/** Entries that agents pushed of late and the store did not take. */
+export interface RefusedPushes {
+  reason: string;
+  tenant?: string;
+  entries: number;
+  text: string;
+}
+
+/** What a selector would have to read. */
+export interface SelectorStats {
+  streams: number;
+  chunks: number;
+  entries: number;
+  bytes: number;
+}
