@@ -1,0 +1,69 @@
+import { css } from '@emotion/css';
+import type { GrafanaTheme2 } from '@grafana/data';
+import { Alert, ClipboardButton, RadioButtonGroup, useStyles2 } from '@grafana/ui';
+import React, { useState } from 'react';
+
+interface Props {
+  /** The URL of the listener for pushes; none when it is off. */
+  url?: string;
+}
+
+type Agent = 'curl' | 'promtail' | 'alloy' | 'fluentbit';
+
+const AGENTS: Array<{ value: Agent; label: string }> = [
+  { value: 'promtail', label: 'Promtail' },
+  { value: 'alloy', label: 'Alloy' },
+  { value: 'fluentbit', label: 'Fluent Bit' },
+  { value: 'curl', label: 'curl' },
+];
+
+/** What a person sees before the first line is stored: where to push, and how. */
+export function EmptyStore({ url }: Props) {
+  const styles = useStyles2(getStyles);
+  const [agent, setAgent] = useState<Agent>('promtail');
+  if (!url) {
+    return (
+      <Alert severity="info" title="No logs yet, and nowhere to push them">
+        The push listener of this store is off. Give it an address in the section [plugin.woodshed-logs-datasource] of
+        Grafana&apos;s configuration and restart Grafana.
+      </Alert>
+    );
+  }
+  const snippet = SNIPPETS[agent](new URL(url));
+  return (
+    <Alert severity="info" title={`No logs yet. Push them to ${url}/loki/api/v1/push`}>
+      <RadioButtonGroup aria-label="Agent" size="sm" options={AGENTS} value={agent} onChange={setAgent} />
+      <div className={styles.snippet}>
+        <pre className={styles.text}>{snippet}</pre>
+        <ClipboardButton variant="secondary" size="sm" icon="copy" getText={() => snippet}>
+          Copy
+        </ClipboardButton>
+      </div>
+    </Alert>
+  );
+}
+
+const SNIPPETS: Record<Agent, (url: URL) => string> = {
+  promtail: ({ origin }) => `clients:\n  - url: ${origin}/loki/api/v1/push`,
+  alloy: ({ origin }) => `loki.write "woodshed" {\n  endpoint { url = "${origin}/loki/api/v1/push" }\n}`,
+  fluentbit: ({ hostname, port, protocol }) =>
+    [
+      '[OUTPUT]',
+      '    name   loki',
+      '    match  *',
+      `    host   ${hostname}`,
+      `    port   ${port || (protocol === 'https:' ? 443 : 80)}`,
+      '    labels job=fluentbit',
+      ...(protocol === 'https:' ? ['    tls    on'] : []),
+    ].join('\n'),
+  curl: ({ origin }) =>
+    [
+      `curl -H 'Content-Type: application/json' ${origin}/loki/api/v1/push \\`,
+      `  -d '{"streams":[{"stream":{"app":"demo"},"values":[["'$(date +%s)'000000000","hello"]]}]}'`,
+    ].join('\n'),
+};
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  snippet: css({ display: 'flex', alignItems: 'flex-start', gap: theme.spacing(1), marginTop: theme.spacing(1) }),
+  text: css({ flexGrow: 1, margin: 0, whiteSpace: 'pre-wrap' }),
+});

@@ -1,0 +1,235 @@
+import { css } from '@emotion/css';
+import type { GrafanaTheme2 } from '@grafana/data';
+import { Button, Combobox, type ComboboxOption, IconButton, MultiCombobox, useStyles2 } from '@grafana/ui';
+import React, { useId, useRef, useState } from 'react';
+import type { LabelSource } from '../logql/completion';
+import {
+  addMatcher,
+  type Alternative,
+  isRegexOperator,
+  type LabelMatcher,
+  MATCH_OPERATORS,
+  type MatchOperator,
+  readAlternatives,
+  readMatchers,
+  removeMatcher,
+  sameMatcher,
+  setMatcher,
+  withAlternatives,
+  withOperator,
+} from '../logql/selector';
+
+interface Props {
+  /** The query. Its first selector is what the picker shows. */
+  expr: string;
+  source: LabelSource;
+  /** A changed query. It is complete: a row without a value is not in it yet. */
+  onChange: (expr: string) => void;
+}
+
+/** A row is in the text once it has a name and a value. */
+interface Row extends LabelMatcher {
+  complete: boolean;
+}
+
+const OPERATOR_TITLES: Record<MatchOperator, string> = {
+  '=': 'equals',
+  '!=': 'does not equal',
+  '=~': 'is one of, or matches a regular expression',
+  '!~': 'is none of, and matches no regular expression',
+};
+
+/** Label matchers as rows of widgets; the same query as the text below it. */
+export function LabelPicker({ expr, source, onChange }: Props) {
+  const styles = useStyles2(getStyles);
+  const titleId = useId();
+  const matchers = readMatchers(expr);
+  const [rows, setRows] = useState<Row[]>([]);
+  const shown = sameAsText(rows, matchers) ? rows : matchers.map((matcher) => ({ ...matcher, complete: true }));
+  if (shown !== rows) {
+    setRows(shown); // The text was edited elsewhere: it decides, and rows that never reached it are gone.
+  }
+
+  const indexInText = (row: number) => shown.slice(0, row).filter(({ complete }) => complete).length;
+
+  const changeRow = (index: number, matcher: LabelMatcher, complete: boolean) => {
+    const old = shown[index];
+    setRows(shown.map((row, i) => (i === index ? { ...matcher, complete } : row)));
+    if (complete) {
+      // A new row goes behind the others in the text, wherever it stands: it can only be the last.
+      onChange(old.complete ? setMatcher(expr, indexInText(index), matcher) : addMatcher(expr, matcher));
+    } else if (old.complete) {
+      onChange(removeMatcher(expr, indexInText(index)));
+    }
+  };
+
+  const removeRow = (index: number) => {
+    setRows(shown.filter((_, i) => i !== index));
+    if (shown[index].complete) {
+      onChange(removeMatcher(expr, indexInText(index)));
+    }
+  };
+
+  return (
+    <div className={styles.picker} role="group" aria-labelledby={titleId}>
+      <span id={titleId} className={styles.title}>
+        Labels
+      </span>
+      {shown.map((row, index) => (
+        <PickerRow
+          key={index}
+          row={row}
+          others={shown.filter((other, i) => i !== index && other.complete)}
+          source={source}
+          onChange={(matcher, complete) => changeRow(index, matcher, complete)}
+          onRemove={() => removeRow(index)}
+        />
+      ))}
+      <Button
+        variant="secondary"
+        fill="outline"
+        icon="plus"
+        aria-label="Add label"
+        disabled={shown.some(({ complete }) => !complete)}
+        onClick={() => setRows([...shown, { name: '', op: '=', value: '', complete: false }])}
+      >
+        label
+      </Button>
+    </div>
+  );
+}
+
+function sameAsText(rows: Row[], matchers: LabelMatcher[]): boolean {
+  const complete = rows.filter((row) => row.complete);
+  return complete.length === matchers.length && complete.every((row, index) => sameMatcher(row, matchers[index]));
+}
+
+interface RowProps {
+  row: Row;
+  /** The other rows; they narrow what this one offers. */
+  others: LabelMatcher[];
+  source: LabelSource;
+  onChange: (matcher: LabelMatcher, complete: boolean) => void;
+  onRemove: () => void;
+}
+
+function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
+  const styles = useStyles2(getStyles);
+  const id = useId();
+  const offered = useRef<string[]>([]);
+  const alternatives = row.complete ? readAlternatives(row) : [];
+
+  const loadNames = async (typed: string) => {
+    const taken = new Set(others.map(({ name }) => name));
+    const names = (await source.labelNames(others)).filter((name) => !taken.has(name));
+    return options(names, typed);
+  };
+
+  const loadValues = async (typed: string) => {
+    offered.current = row.name ? await source.labelValues(row.name, others) : [];
+    return options(offered.current, typed);
+  };
+
+  const changeName = (name: string) => {
+    if (name !== row.name) {
+      onChange({ name, op: row.op, value: '' }, false);
+    }
+  };
+
+  const changeValues = (texts: string[]) => {
+    const next = texts.map((text) => readPicked(text, row.op, alternatives, offered.current));
+    if (next.length === 0) {
+      onChange({ name: row.name, op: row.op, value: '' }, false);
+    } else {
+      onChange(withAlternatives(row, next), true);
+    }
+  };
+
+  return (
+    <div className={styles.row} role="group" aria-label={row.name ? `Label ${row.name}` : 'New label'}>
+      <span id={`${id}-name`} className={styles.hidden}>
+        Label name
+      </span>
+      <Combobox
+        aria-labelledby={`${id}-name`}
+        value={row.name || null}
+        options={loadNames}
+        onChange={({ value }) => changeName(value)}
+        placeholder="Label"
+        autoFocus={!row.name}
+        createCustomValue
+        width="auto"
+        minWidth={12}
+        maxWidth={32}
+      />
+      <span id={`${id}-op`} className={styles.hidden}>
+        Operator
+      </span>
+      <Combobox
+        aria-labelledby={`${id}-op`}
+        value={row.op}
+        options={MATCH_OPERATORS.map((value) => ({ value, label: value, description: OPERATOR_TITLES[value] }))}
+        onChange={({ value }) =>
+          onChange(row.complete ? withOperator(row, value) : { ...row, op: value }, row.complete)
+        }
+        width={9}
+      />
+      <span id={`${id}-values`} className={styles.hidden}>
+        Values
+      </span>
+      <MultiCombobox
+        aria-labelledby={`${id}-values`}
+        value={alternatives.map(({ text }) => option(text))}
+        options={loadValues}
+        onChange={(picked) => changeValues(picked.map(({ value }) => value))}
+        placeholder={row.name ? 'Values' : 'Choose a label first'}
+        disabled={!row.name}
+        createCustomValue
+        width="auto"
+        minWidth={16}
+        maxWidth={60}
+      />
+      <IconButton
+        name="times"
+        aria-label={row.name ? `Remove label ${row.name}` : 'Remove new label'}
+        onClick={onRemove}
+      />
+    </div>
+  );
+}
+
+function option(text: string): ComboboxOption<string> {
+  return { value: text, label: text === '' ? '(empty)' : text };
+}
+
+function options(texts: string[], typed: string): Array<ComboboxOption<string>> {
+  const needle = typed.toLowerCase();
+  return texts.filter((text) => text.toLowerCase().includes(needle)).map(option);
+}
+
+/** What a picked text means. What the store offered is literal; behind =~ a person may type a regular expression. */
+function readPicked(text: string, op: MatchOperator, before: Alternative[], offered: string[]): Alternative {
+  const known = before.find((alternative) => alternative.text === text);
+  return known ?? { text, literal: !isRegexOperator(op) || offered.includes(text) };
+}
+
+const getStyles = (theme: GrafanaTheme2) => ({
+  picker: css({ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1) }),
+  title: css({ fontSize: theme.typography.bodySmall.fontSize, fontWeight: theme.typography.fontWeightMedium }),
+  row: css({
+    display: 'flex',
+    alignItems: 'center',
+    gap: theme.spacing(0.5),
+    padding: theme.spacing(0.25, 0.5),
+    border: `1px solid ${theme.colors.border.weak}`,
+    borderRadius: theme.shape.radius.default,
+  }),
+  hidden: css({
+    position: 'absolute',
+    width: 1,
+    height: 1,
+    overflow: 'hidden',
+    clipPath: 'inset(50%)',
+    whiteSpace: 'nowrap',
+  }),
+});
