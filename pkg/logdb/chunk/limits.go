@@ -19,7 +19,6 @@ const (
 	zstdMinBytes    = 48  // shorter pages are stored: a zstd frame's header eats the gain
 	zstdExpandMax   = 1 << 15
 	minuteNanos     = 60_000_000_000
-	varintBytesMax  = 10
 	windowBytes     = 1 << 20 // zstd window: never more than a chunk
 	encoderBytesMax = 1 << 20 // pooled gather buffers above this are left to the collector
 )

@@ -34,7 +34,7 @@ type View struct {
 	levelNames []string // code - levelCustom → level
 	names      []string // code → metadata name
 
-	raw        int64
+	raw        int64 // sum of EntryBytes, without pairs that were dropped
 	minT, maxT model.Timestamp
 	unordered  bool
 }
@@ -42,9 +42,13 @@ type View struct {
 // pair is one metadata pair: values[start:end] under names[name].
 type pair struct{ name, start, end uint32 }
 
-// EntryBytes is what an entry counts for: its line and its metadata, names and values.
+// EntryBytes is what an entry counts for: its line and its metadata, names and values. A level counts when it is none of
+// the known ones, so that whoever sends levels of their own stays within the same limits.
 func EntryBytes(e model.Entry) int64 {
 	n := int64(len(e.Line))
+	if _, ok := knownLevelCode(e.Level); !ok {
+		n += int64(len(e.Level))
+	}
 	for _, p := range e.Metadata {
 		n += int64(len(p.Name) + len(p.Value))
 	}
@@ -80,7 +84,11 @@ func (r *Rows) Append(e model.Entry) {
 		for len(v.levels) < n { // entries without a level cost nothing until the first one that has it
 			v.levels = append(v.levels, levelAbsent)
 		}
-		v.levels = append(v.levels, r.levelCode(e.Level))
+		code := r.levelCode(e.Level)
+		v.levels = append(v.levels, code)
+		if code >= levelCustom {
+			v.raw += int64(len(e.Level))
+		}
 	}
 	if len(e.Metadata) > 0 {
 		r.appendMetadata(n, e.Metadata)

@@ -1,0 +1,57 @@
+// Package chunk holds and encodes entries of one stream, or of several small ones, column by column.
+//
+// It owns Rows (entries in memory, append-only, with snapshots), Encode, the column table and the decoders. It knows
+// nothing of files: a chunk is its pages, bytes without any position in them, and a table that says what and where they
+// are; package block puts both into chunks.bin. It must not know labels: a stream is a number here.
+//
+// # Entries
+//
+// A chunk holds at most RawBytesMax bytes of lines and metadata and EntriesMax entries; an entry that is larger alone is a
+// chunk of its own. Entries lie in runs, one for each stream, in the order in which Encode got them (similar streams next
+// to each other compress better); inside a run they are ordered by (timestamp, arrival).
+//
+// # Pages
+//
+// One page for each column, in this order: time, length, level, metadata keys by name, overflow, lines. Integers below
+// are little endian; uvarint and varint (zigzag) are those of encoding/binary. Any page may be zstd-compressed as a whole
+// (bit 7 of its encoding byte). The crc32c of each page, of its bytes as stored, stands in the table, so a page that was
+// written to the wrong place is found as well.
+//
+//	FOR(n)    blocks of 128 values, the last one shorter: base varint | width byte | values-base, width bits each,
+//	          low bits first, padded to a byte. Differences wrap at 64 bits.
+//	ints(n)   encoding 0: FOR(n).  encoding 1: n varints, always compressed.
+//	texts(n)  FOR(n) of lengths | the texts joined
+//
+//	time      unit uvarint | ints(entries): difference from the entry before, divided by unit; the first entry of
+//	          a run has 0 and its time is the run's min in the table
+//	length    ints(entries): bytes of each line
+//	level     count uvarint | count × name | FOR(entries): which name.
+//	          name = byte 0 absent, 1 trace, 2 debug, 3 info, 4 warn, 5 error, 6 critical, 7 fatal, 8 unknown,
+//	          or byte 9 | length uvarint | bytes.  No page when the table lists one level only.
+//	metadata  encoding 0 const: the value that every entry has
+//	          encoding 1 dict:  count uvarint ≤ 256 | count × (length uvarint | bytes) | FOR(entries)
+//	          encoding 2 int:   presence | FOR(present), in plain decimal
+//	          encoding 3 hex:   presence | digits uvarint, even | digits/2 bytes for each one present, lower-case
+//	          encoding 4 text:  texts(entries)
+//	          presence = byte 0, all present, or byte 1 | bitmap of entries, low bits first.
+//	          A value is never empty; empty means absent.
+//	overflow  count uvarint | count × (length uvarint | name) | FOR(entries): pairs of each entry | pairs uvarint |
+//	          FOR(pairs): which name | texts(pairs).  Holds the names beyond the 256 most frequent, and what an
+//	          entry has under one name after the first value.
+//	lines     encoding 0: lines joined.  (Encoding 1 is kept for templates.)
+//
+// # Table
+//
+//	minTime varint | maxTime-minTime uvarint | entries | rawBytes | lineBytes | flags    (uvarint each)
+//	runs uvarint, each: ref-previous ref varint | count | rawBytes | min-minTime | max-min    (uvarint each)
+//	levels uvarint (0 when there are over 32, or long ones), each: name | entries | bytes of lines
+//	bytes uvarint (0 when absent) of minute counts: for each run cells uvarint, each:
+//	       minutes since the cell before (the first: since the minute of the run's min) | level | entries | bytes
+//	columns uvarint, each: kind byte | encoding byte | [name: length, bytes] | stored bytes |
+//	       [bytes after decompression] | crc32c u32
+//	crc32c of all before, u32
+//
+// Flags: 1 has_newline, 2 escaped_ascii (a line may spell ASCII as `\u00XX`). Offsets of pages follow from their lengths.
+// Everything that comes from disk is checked against the table, and the table against itself, before it is used or
+// anything is allocated for it.
+package chunk
