@@ -204,7 +204,8 @@ func (c *Config) SlogLevel() (slog.Level, error) {
 	return slog.LevelInfo, fmt.Errorf("log level %q is none of debug, info, warn, error", c.LogLevel)
 }
 
-// YAML prints the settings in force as a file that Load accepts, with the warnings as comments on top.
+// YAML prints the settings in force, with the warnings as comments on top. Load reads it back as the same, but for a dollar
+// in a value, which a file writes twice.
 func (c *Config) YAML() ([]byte, error) {
 	body, err := yaml.Marshal(c)
 	if err != nil {

@@ -83,9 +83,10 @@ func (i *Instance) health(ctx context.Context, pluginCtx backend.PluginContext) 
 		d.Replay = &replayJSON{Progress: s.Progress}
 	}
 	for _, w := range s.Warnings {
-		d.Warnings = append(d.Warnings, w.For(admin))
+		if text := w.For(admin); !slices.Contains(d.Warnings, text) { // several parts of the process may know of one trouble
+			d.Warnings = append(d.Warnings, text)
+		}
 	}
-	d.Warnings = append(d.Warnings, i.p.Config.Warnings()...)
 	for _, r := range s.Refusals {
 		if slices.Contains(d.Tenants, r.Tenant) {
 			d.Refused = append(d.Refused, refusedJSON{Reason: r.Reason, Tenant: r.Tenant, Entries: r.Entries, Text: r.Text})

@@ -152,7 +152,7 @@ func parseStep(text string, auto time.Duration, resolution number, span time.Dur
 			return 0, fault(400, "step %q is not a positive duration; write for example 30s or 5m.", text)
 		}
 	}
-	if r := resolution.value; r > 1 && r <= 10 && step <= time.Duration(1<<62)/10 {
+	if r := resolution.value; r > 1 && r <= 10 && step < 1<<58 {
 		step *= time.Duration(r)
 	}
 	return max(ceilMS(step), ceilMS(span/stepsMax+1)), nil
@@ -175,6 +175,7 @@ func parseDuration(s string) (time.Duration, error) {
 
 // ceilMS rounds up to whole milliseconds, at least one: Grafana and Prometheus count in them.
 func ceilMS(d time.Duration) time.Duration {
+	d = min(d, 1<<62) // 146 years; the sum below must not overflow
 	return max((d+time.Millisecond-1)/time.Millisecond, 1) * time.Millisecond
 }
 

@@ -56,7 +56,7 @@ type StatusInfo struct {
 	DiskBytes               uint64    // blocks and write-ahead log
 	Oldest                  time.Time // of the oldest entry; zero when there is none
 
-	Warnings []Notice
+	Warnings []Notice  // of the store, the directory and the configuration
 	Refusals []Refusal // of the last 15 minutes
 }
 

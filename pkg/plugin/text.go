@@ -14,7 +14,7 @@ func countText(n uint64) string {
 	case n < 1_000_000:
 		return humanize.Comma(int64(n))
 	case n < 10_000_000_000:
-		return humanize.CommafWithDigits(float64(n/100_000)/10, 1) + " M"
+		return fmt.Sprintf("%s.%d M", humanize.Comma(int64(n/1_000_000)), n/100_000%10)
 	}
 	return humanize.Comma(int64(n/1_000_000)) + " M"
 }
