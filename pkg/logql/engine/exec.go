@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
+	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+// Config is what an Engine works with.
+type Config struct {
+	Querier storage.Querier
+	Limits  func(model.TenantID) Limits // nil: none
+	Now     func() time.Time            // nil: time.Now; for durations in Stats alone
+	// MemoryBytes bounds what one query keeps; 0: 256 MiB. A log query that reaches it is answered in part, with a warning;
+	// a metric query fails.
+	MemoryBytes int64
+}
+
+// Engine is an Executor over one store. It is safe for concurrent use and starts no goroutines.
+type Engine struct{ cfg Config }
+
+var _ Executor = (*Engine)(nil)
+
+// New returns an Engine.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Querier == nil {
+		return nil, errors.New("engine: a Querier is required")
+	}
+	if cfg.MemoryBytes < 0 {
+		return nil, fmt.Errorf("engine: MemoryBytes is %d", cfg.MemoryBytes)
+	}
+	if cfg.Limits == nil {
+		cfg.Limits = func(model.TenantID) Limits { return Limits{} }
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.MemoryBytes == 0 {
+		cfg.MemoryBytes = memoryBytesDefault
+	}
+	return &Engine{cfg: cfg}, nil
+}
+
+// query is one query under way.
+type query struct {
+	Params
+	querier      storage.Querier
+	limits       Limits
+	budget       budget
+	grid         grid
+	plannedBytes uint64 // as estimated for the scans opened so far
+	stats        Stats
+	warnings     []string
+}
+
+// Exec runs one query.
+func (e *Engine) Exec(ctx context.Context, p Params) (*Result, error) {
+	began := e.cfg.Now()
+	limits := e.cfg.Limits(p.Tenant)
+	if limits.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limits.Timeout)
+		defer cancel()
+	}
+	expr, err := syntax.Parse(p.Query)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkParams(p, expr, limits); err != nil {
+		return nil, err
+	}
+	node, err := plan.Build(expr)
+	if errors.Is(err, pipeline.ErrUnsupported) {
+		return nil, userError{err}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("plan query: %w", err)
+	}
+	q := &query{
+		Params:  p,
+		querier: e.cfg.Querier,
+		limits:  limits,
+		budget:  budget{left: e.cfg.MemoryBytes, max: e.cfg.MemoryBytes},
+		grid:    gridOf(p),
+	}
+	res, err := q.run(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	res.Stats, res.Warnings = q.stats, q.warnings
+	res.Stats.Exec = e.cfg.Now().Sub(began)
+	return res, nil
+}
+
+func (q *query) run(ctx context.Context, node plan.Node) (*Result, error) {
+	switch n := node.(type) {
+	case *plan.Log:
+		return q.runLog(ctx, n)
+	case *plan.Scalar:
+		if q.Instant {
+			return &Result{Type: ResultScalar, Scalar: Sample{Timestamp: q.End, Value: n.Value}}, nil
+		}
+		node = &plan.Constant{Value: n.Value} // Loki's answer to a number asked over a range
+	}
+	series, err := q.eval(ctx, node, q.limits.Series)
+	if err != nil {
+		return nil, err
+	}
+	if q.limits.Series > 0 && len(series) > q.limits.Series {
+		return nil, errSeries(q.limits.Series)
+	}
+	res := &Result{Type: ResultMatrix, Series: series}
+	if q.Instant {
+		res.Type = ResultVector
+	}
+	return res, nil
+}
+
+// eval returns the series of a metric node, sorted by labels, each with at least one sample. seriesMax, when it is not 0,
+// is how many of them are of use: a node that makes more may fail at once.
+func (q *query) eval(ctx context.Context, node plan.Node, seriesMax int) ([]Series, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	switch n := node.(type) {
+	case *plan.Range:
+		return q.evalRange(ctx, n, seriesMax)
+	case *plan.Aggregate:
+		input, err := q.eval(ctx, n.Input, 0)
+		if err != nil {
+			return nil, err
+		}
+		return q.aggregate(ctx, n, input)
+	case *plan.Binary:
+		return q.evalBinary(ctx, n)
+	case *plan.Constant:
+		return q.constant(n.Value)
+	}
+	return nil, fmt.Errorf("plan node %T yields no series", node)
+}
+
+// constant returns one series without labels.
+func (q *query) constant(value float64) ([]Series, error) {
+	if err := q.budget.take(int64(q.grid.steps) * sampleBytes); err != nil {
+		return nil, err
+	}
+	s := Series{Samples: make([]Sample, q.grid.steps)}
+	for i := range s.Samples {
+		s.Samples[i] = Sample{Timestamp: q.grid.at(i), Value: value}
+	}
+	return []Series{s}, nil
+}
+
+// warn adds a warning to the answer, once.
+func (q *query) warn(text string) {
+	if len(q.warnings) < warningsMax && !slices.Contains(q.warnings, text) {
+		q.warnings = append(q.warnings, text)
+	}
+}
+
+// grid is the instants at which a metric query is evaluated: start, start+step, … steps of them.
+type grid struct {
+	start model.Timestamp
+	step  int64 // nanoseconds, positive
+	steps int
+}
+
+func gridOf(p Params) grid {
+	if p.Instant || p.Step <= 0 {
+		return grid{start: p.End, step: 1, steps: 1}
+	}
+	return grid{start: p.Start, step: int64(p.Step), steps: 1 + int(span(p.Start, p.End)/p.Step)}
+}
+
+// at returns the instant of a step.
+func (g grid) at(i int) model.Timestamp { return g.start + model.Timestamp(int64(i)*g.step) }
+
+// last returns the last instant.
+func (g grid) last() model.Timestamp { return g.at(g.steps - 1) }
+
+// index returns the step of an instant of the grid.
+func (g grid) index(t model.Timestamp) int { return int(int64(t-g.start) / g.step) }
+
+// window returns the steps [lo, hi] whose windows (T-length, T] hold t; none when lo > hi.
+func (g grid) window(t model.Timestamp, length time.Duration) (lo, hi int) {
+	first := ceilDiv(sub(t, g.start), g.step)              // t <= T
+	behind := ceilDiv(sub(t.Add(length), g.start), g.step) // T < t+length
+	n := int64(g.steps)
+	return int(max(min(first, n), 0)), int(max(min(behind, n), 0)) - 1
+}
+
+// span is the time between two instants, saturating.
+func span(from, to model.Timestamp) time.Duration { return time.Duration(sub(to, from)) }
+
+// sub returns a-b, saturating.
+func sub(a, b model.Timestamp) int64 {
+	d := int64(a) - int64(b)
+	switch {
+	case a >= b && d < 0:
+		return math.MaxInt64
+	case a < b && d >= 0:
+		return math.MinInt64
+	}
+	return d
+}
+
+// ceilDiv returns a/b rounded up; b is positive.
+func ceilDiv(a, b int64) int64 {
+	q := a / b
+	if a%b > 0 {
+		q++
+	}
+	return q
+}

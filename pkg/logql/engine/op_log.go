@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/dustin/go-humanize"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
+	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+// logCollector copies entries out of batches.
+type logCollector struct {
+	q       *query
+	entries []Entry
+	hashes  []uint64             // of entries, for their IDs
+	streams map[string]logStream // by the bytes of the label set, so that each is copied once
+	key     []byte
+}
+
+type logStream struct {
+	labels      labels.Labels
+	fingerprint model.Fingerprint
+}
+
+// runLog answers a log query. The store orders; it also limits, when it applies all filters. Else batches are pulled until
+// there are enough.
+func (q *query) runLog(ctx context.Context, n *plan.Log) (*Result, error) {
+	c := &logCollector{q: q, streams: map[string]logStream{}}
+	r := request{
+		scan:     n.Scan,
+		interval: model.Interval{Start: q.Start, End: q.End},
+		order:    q.Direction,
+		limit:    q.Limit,
+		stages:   n.Stages,
+	}
+	if err := q.scan(ctx, r, c.add); err != nil {
+		return nil, err
+	}
+	c.number()
+	q.stats.EntriesReturned = uint64(len(c.entries))
+	return &Result{Type: ResultStreams, Entries: c.entries, SearchWords: n.SearchWords}, nil
+}
+
+// add copies the entries of a batch, and returns false when there are enough or the memory is used up.
+func (c *logCollector) add(s *scanned) (more bool, err error) {
+	for i := s.Selected.Next(0); i >= 0; i = s.Selected.Next(i + 1) {
+		if len(c.entries) == c.q.Limit {
+			return false, nil
+		}
+		if err := c.q.budget.take(entryCost(s, i)); err != nil {
+			c.q.warn(fmt.Sprintf("the answer ends after %d lines, for it would take more than %s of memory; lower the line limit, or "+
+				"ask for a shorter time range", len(c.entries), humanize.IBytes(uint64(c.q.budget.max))))
+			return false, nil
+		}
+		c.addEntry(s, i)
+	}
+	return len(c.entries) < c.q.Limit, nil
+}
+
+// entryCost is about what an entry takes in memory.
+func entryCost(s *scanned, i int) int64 {
+	const fixed = 256 // the Entry itself, its ID, headers of its strings
+	n := fixed + len(s.Lines[i])
+	for _, p := range s.Metadata[i] {
+		n += 32 + len(p.Name) + len(p.Value)
+	}
+	return int64(n)
+}
+
+func (c *logCollector) addEntry(s *scanned, i int) {
+	stream := c.stream(s.Streams[s.StreamIndex[i]])
+	e := Entry{
+		Timestamp: s.Timestamps[i],
+		Line:      strings.Clone(s.Lines[i]),
+		Labels:    stream.labels,
+		Level:     strings.Clone(s.Levels[i]),
+	}
+	e.Metadata = pipeline.AppendMetadata(nil, stream.labels, s.Metadata[i], e.Level)
+	for k, p := range e.Metadata {
+		e.Metadata[k] = model.Pair{Name: strings.Clone(p.Name), Value: strings.Clone(p.Value)}
+	}
+	if err, ok := s.Errors[i]; ok {
+		e.Parsed = []model.Pair{
+			{Name: pipeline.ErrorLabel, Value: err.Class}, {Name: pipeline.ErrorDetailsLabel, Value: err.Details},
+		}
+	}
+	c.entries = append(c.entries, e)
+	c.hashes = append(c.hashes, entryHash(stream.fingerprint, e, s.Metadata[i]))
+}
+
+// stream returns the query's own copy of a label set.
+func (c *logCollector) stream(ls labels.Labels) logStream {
+	c.key = ls.Bytes(c.key[:0])
+	st, ok := c.streams[string(c.key)]
+	if !ok {
+		st = logStream{labels: ls.Copy(), fingerprint: model.FingerprintOf(ls)}
+		c.streams[string(c.key)] = st
+	}
+	return st
+}
+
+// entryHash hashes what makes an entry: stream, time, line, metadata as stored, and level. Texts are preceded by their
+// lengths, so that no two entries run into the same bytes.
+func entryHash(fp model.Fingerprint, e Entry, metadata []model.Pair) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	var number [8]byte
+	put := func(v uint64) {
+		for k := range number {
+			number[k] = byte(v >> (8 * k))
+		}
+		_, _ = d.Write(number[:])
+	}
+	text := func(s string) {
+		put(uint64(len(s)))
+		_, _ = d.WriteString(s)
+	}
+	put(uint64(fp))
+	put(uint64(e.Timestamp))
+	text(e.Line)
+	text(e.Level)
+	for _, p := range metadata {
+		text(p.Name)
+		text(p.Value)
+	}
+	return d.Sum64()
+}
+
+// number gives every entry its ID. Identical entries are told apart by an ordinal in forward order: they share all that
+// can be told of them, so which of them an ordinal means does not matter, as long as each has another. They have the same
+// time and so stand near each other.
+func (c *logCollector) number() {
+	seen := map[uint64]int{}
+	for k := range c.entries {
+		i := k
+		if c.q.Direction == storage.Backward {
+			i = len(c.entries) - 1 - k
+		}
+		if k > 0 && c.entries[i].Timestamp != c.entries[c.neighbour(i)].Timestamp {
+			clear(seen)
+		}
+		h := c.hashes[i]
+		c.entries[i].ID = hexDigits(h) + "_" + strconv.Itoa(seen[h])
+		seen[h]++
+	}
+}
+
+// neighbour returns the entry before i in forward order.
+func (c *logCollector) neighbour(i int) int {
+	if c.q.Direction == storage.Backward {
+		return i + 1
+	}
+	return i - 1
+}
+
+// hexDigits writes 16 hexadecimal digits.
+func hexDigits(h uint64) string {
+	s := strconv.FormatUint(h, 16)
+	return strings.Repeat("0", 16-len(s)) + s
+}

@@ -1,0 +1,275 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
+	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+// evalRange counts the entries, or their bytes, of the window of each step, in one pass over the entries in any order.
+func (q *query) evalRange(ctx context.Context, n *plan.Range, seriesMax int) ([]Series, error) {
+	f := newFold(q, n, seriesMax)
+	for _, scan := range n.Scans {
+		r := request{
+			scan:     scan,
+			interval: f.interval(),
+			order:    storage.Unordered,
+			stages:   n.Stages,
+		}
+		err := q.scan(ctx, r, func(s *scanned) (bool, error) { return true, f.add(s) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f.result(ctx)
+}
+
+// fold is the state of one range aggregation.
+type fold struct {
+	node       *plan.Range
+	q          *query
+	grid       grid
+	seriesMax  int
+	countBytes bool // the sample is a sum of bytes, not of entries
+	sliding    bool // windows overlap: pages hold differences
+
+	groups grouper
+	series []*rangeSeries
+}
+
+func newFold(q *query, n *plan.Range, seriesMax int) *fold {
+	f := &fold{
+		node:       n,
+		q:          q,
+		grid:       q.grid,
+		seriesMax:  seriesMax,
+		countBytes: n.Op == syntax.OpBytesOverTime || n.Op == syntax.OpBytesRate,
+		sliding:    int64(n.Length) > q.grid.step,
+	}
+	f.groups = newGrouper(n.Group, f.newSeries)
+	return f
+}
+
+// interval is the union of all windows: (first-Length-Offset, last-Offset].
+func (f *fold) interval() model.Interval {
+	back := negate(f.node.Offset)
+	return model.Interval{
+		Start: f.grid.start.Add(negate(f.node.Length)).Add(back).Add(1),
+		End:   f.grid.last().Add(back).Add(1),
+	}
+}
+
+func negate(d time.Duration) time.Duration {
+	if d == math.MinInt64 {
+		return math.MaxInt64
+	}
+	return -d
+}
+
+// newSeries is called for each new group.
+func (f *fold) newSeries(ls labels.Labels, keyBytes int) (*rangeSeries, error) {
+	if f.seriesMax > 0 && len(f.series) == f.seriesMax {
+		return nil, errSeries(f.seriesMax)
+	}
+	s := &rangeSeries{labels: ls, pages: make([]*page, f.grid.steps/pageSteps+1)}
+	const fixed = 256 // the series, its place in the maps
+	if err := f.q.budget.take(int64(fixed + 2*keyBytes + 8*len(s.pages))); err != nil {
+		return nil, err
+	}
+	f.series = append(f.series, s)
+	return s, nil
+}
+
+// add counts the entries of a batch.
+func (f *fold) add(s *scanned) error {
+	if err := f.checkErrors(s); err != nil {
+		return err
+	}
+	f.groups.startBatch(s)
+	for i := s.Selected.Next(0); i >= 0; i = s.Selected.Next(i + 1) {
+		lo, hi := f.grid.window(s.Timestamps[i].Add(f.node.Offset), f.node.Length)
+		if lo > hi {
+			continue // between two windows
+		}
+		series, err := f.groups.of(s, i)
+		if err != nil {
+			return err
+		}
+		bytes := int64(0)
+		if f.countBytes {
+			bytes = int64(s.LineBytes[i])
+		}
+		if err := f.count(series, lo, hi, bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkErrors fails the query for an entry that no stage could make sense of, unless the query filtered it out.
+func (f *fold) checkErrors(s *scanned) error {
+	if len(s.Errors) == 0 {
+		return nil
+	}
+	for i := s.Selected.Next(0); i >= 0; i = s.Selected.Next(i + 1) {
+		e, ok := s.Errors[i]
+		if !ok {
+			continue
+		}
+		b := labels.NewBuilder(s.Streams[s.StreamIndex[i]])
+		b.Set(pipeline.ErrorLabel, e.Class)
+		b.Set(pipeline.ErrorDetailsLabel, e.Details)
+		return refuse("pipeline error: '%s' for series: '%s'.\nUse a label filter to intentionally skip this error. "+
+			"(e.g | __error__!=\"%s\").\nTo skip all potential errors you can match empty errors.(e.g __error__=\"\")\n"+
+			"The label filter can also be specified after unwrap. (e.g | unwrap latency | __error__=\"\" )\n",
+			e.Class, b.Labels(), e.Class)
+	}
+	return nil
+}
+
+// pageSteps is the number of steps that are allocated together. A series that is seen once takes little.
+const pageSteps = 32
+
+// page is a part of a series. With overlapping windows its cells are differences: what is added at step lo and taken away
+// behind step hi; else they are the counts themselves. Integers make either exact.
+type page struct {
+	entries [pageSteps]int64
+	bytes   []int64 // nil unless bytes are counted
+}
+
+// rangeSeries is the counts of one group.
+type rangeSeries struct {
+	labels labels.Labels
+	pages  []*page // nil where nothing was counted
+}
+
+// count adds an entry to the windows of steps lo to hi.
+func (f *fold) count(s *rangeSeries, lo, hi int, bytes int64) error {
+	if !f.sliding {
+		return f.addAt(s, lo, 1, bytes) // lo is hi
+	}
+	if err := f.addAt(s, lo, 1, bytes); err != nil {
+		return err
+	}
+	return f.addAt(s, hi+1, -1, -bytes)
+}
+
+func (f *fold) addAt(s *rangeSeries, step int, entries, bytes int64) error {
+	p := s.pages[step/pageSteps]
+	if p == nil {
+		var err error
+		if p, err = f.newPage(); err != nil {
+			return err
+		}
+		s.pages[step/pageSteps] = p
+	}
+	p.entries[step%pageSteps] += entries
+	if f.countBytes {
+		p.bytes[step%pageSteps] += bytes
+	}
+	return nil
+}
+
+func (f *fold) newPage() (*page, error) {
+	if err := f.q.budget.take(f.pageBytes()); err != nil {
+		return nil, err
+	}
+	p := &page{}
+	if f.countBytes {
+		p.bytes = make([]int64, pageSteps)
+	}
+	return p, nil
+}
+
+func (f *fold) pageBytes() int64 {
+	if f.countBytes {
+		return 16*pageSteps + 32
+	}
+	return 8*pageSteps + 32
+}
+
+// sampleBytes is what a Sample takes.
+const sampleBytes = 16
+
+// result turns the counts into samples, sorted by labels so that sums of floats over them come out the same each time.
+func (f *fold) result(ctx context.Context) ([]Series, error) {
+	slices.SortFunc(f.series, func(a, b *rangeSeries) int { return labels.Compare(a.labels, b.labels) })
+	out := make([]Series, 0, len(f.series))
+	for i, s := range f.series {
+		if i%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+		}
+		samples, err := f.samples(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Series{Labels: s.labels, Samples: samples})
+		f.series[i] = nil
+	}
+	return out, nil
+}
+
+// samples returns a sample for each step whose window holds an entry, and gives the pages back.
+func (f *fold) samples(s *rangeSeries) ([]Sample, error) {
+	count := 0
+	f.eachStep(s, func(int, int64, int64) { count++ })
+	if err := f.q.budget.take(int64(count) * sampleBytes); err != nil {
+		return nil, err
+	}
+	samples := make([]Sample, 0, count)
+	f.eachStep(s, func(step int, entries, bytes int64) {
+		samples = append(samples, Sample{Timestamp: f.grid.at(step), Value: f.value(entries, bytes)})
+	})
+	for _, p := range s.pages {
+		if p != nil {
+			f.q.budget.give(f.pageBytes())
+		}
+	}
+	return samples, nil
+}
+
+// eachStep calls visit for each step whose window holds an entry.
+func (f *fold) eachStep(s *rangeSeries, visit func(step int, entries, bytes int64)) {
+	var entries, bytes int64
+	for step := range f.grid.steps {
+		p := s.pages[step/pageSteps]
+		if !f.sliding {
+			entries, bytes = 0, 0
+		}
+		if p != nil {
+			entries += p.entries[step%pageSteps]
+			if f.countBytes {
+				bytes += p.bytes[step%pageSteps]
+			}
+		}
+		if entries > 0 {
+			visit(step, entries, bytes)
+		}
+	}
+}
+
+func (f *fold) value(entries, bytes int64) float64 {
+	switch f.node.Op {
+	case syntax.OpCountOverTime:
+		return float64(entries)
+	case syntax.OpRate:
+		return float64(entries) / f.node.Length.Seconds()
+	case syntax.OpBytesOverTime:
+		return float64(bytes)
+	case syntax.OpBytesRate:
+		return float64(bytes) / f.node.Length.Seconds()
+	}
+	panic(fmt.Sprintf("range operation %s was planned and has no value", f.node.Op)) // plan.Build lets no other through
+}

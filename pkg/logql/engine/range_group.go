@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
+	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// grouper finds the series that an entry belongs to.
+//
+// Building a label set for each entry would cost more than all the rest. So a series is looked up by a key that is cheap to
+// make: what of the stream and of the entry decides about its labels. Several keys may mean the same labels; a second map
+// joins them, and is asked once per key. Entries of a stream whose labels alone decide need no key at all.
+type grouper struct {
+	group   plan.Group
+	newOne  func(ls labels.Labels, keyBytes int) (*rangeSeries, error)
+	byKey   map[string]*rangeSeries
+	byLabel map[string]*rangeSeries // by the bytes of the label set
+	streams map[string]uint64       // numbers of label sets, by their bytes
+
+	// Of the current batch:
+	decided  []*rangeSeries // per stream: of all its entries that have no metadata that matters; nil: not looked up yet
+	numbers  []uint64       // per stream: its number plus one, 0: not looked up yet
+	constant []bool         // per stream: its labels decide alone
+
+	key, labelKey []byte
+	last          *rangeSeries // of lastKey
+	lastKey       []byte
+	pairs         []model.Pair
+	builder       labels.ScratchBuilder
+}
+
+func newGrouper(group plan.Group, newOne func(labels.Labels, int) (*rangeSeries, error)) grouper {
+	return grouper{
+		group:   group,
+		newOne:  newOne,
+		byKey:   map[string]*rangeSeries{},
+		byLabel: map[string]*rangeSeries{},
+		streams: map[string]uint64{},
+		builder: labels.NewScratchBuilder(16),
+	}
+}
+
+// startBatch forgets what was known of the last batch's streams.
+func (g *grouper) startBatch(s *scanned) {
+	n := len(s.Streams)
+	g.decided = slices.Grow(g.decided[:0], n)[:n]
+	g.numbers = slices.Grow(g.numbers[:0], n)[:n]
+	g.constant = slices.Grow(g.constant[:0], n)[:n]
+	clear(g.decided)
+	clear(g.numbers)
+	for i, ls := range s.Streams {
+		g.constant[i] = g.streamDecides(s, ls)
+	}
+}
+
+// streamDecides reports whether every entry of the stream belongs to the same group.
+func (g *grouper) streamDecides(s *scanned, ls labels.Labels) bool {
+	if s.Metadata == nil && s.Levels == nil {
+		return true
+	}
+	if g.group.Mode != plan.GroupBy {
+		return false
+	}
+	for _, name := range g.group.Names {
+		if ls.Get(name) == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// of returns the series of entry i.
+func (g *grouper) of(s *scanned, i int) (*rangeSeries, error) {
+	stream := s.StreamIndex[i]
+	level, metadata := "", []model.Pair(nil)
+	if s.Levels != nil {
+		level = s.Levels[i]
+	}
+	if s.Metadata != nil {
+		metadata = s.Metadata[i]
+	}
+	if g.constant[stream] || level == "" && len(metadata) == 0 {
+		if g.decided[stream] == nil {
+			series, err := g.byLabels(g.labelsOf(s.Streams[stream], nil, ""))
+			if err != nil {
+				return nil, err
+			}
+			g.decided[stream] = series
+		}
+		return g.decided[stream], nil
+	}
+	g.makeKey(s, stream, metadata, level)
+	if g.last != nil && string(g.key) == string(g.lastKey) {
+		return g.last, nil
+	}
+	series, ok := g.byKey[string(g.key)]
+	if !ok {
+		var err error
+		if series, err = g.byLabels(g.labelsOf(s.Streams[stream], metadata, level)); err != nil {
+			return nil, err
+		}
+		g.byKey[string(g.key)] = series
+	}
+	g.last, g.lastKey = series, append(g.lastKey[:0], g.key...)
+	return series, nil
+}
+
+// makeKey writes what decides about the entry's labels: the values of the names, or the stream and all the metadata.
+// Texts are preceded by their lengths, so that no two entries run into the same bytes.
+func (g *grouper) makeKey(s *scanned, stream uint32, metadata []model.Pair, level string) {
+	g.key = g.key[:0]
+	if g.group.Mode == plan.GroupBy {
+		for _, name := range g.group.Names {
+			v, _ := pipeline.Lookup(s.Streams[stream], metadata, level, name)
+			g.key = appendText(g.key, v)
+		}
+		return
+	}
+	g.key = binary.AppendUvarint(g.key, g.streamNumber(s, stream))
+	g.key = appendText(g.key, level)
+	for _, p := range metadata {
+		g.key = appendText(appendText(g.key, p.Name), p.Value)
+	}
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// streamNumber numbers the label sets of the query.
+func (g *grouper) streamNumber(s *scanned, stream uint32) uint64 {
+	if g.numbers[stream] > 0 {
+		return g.numbers[stream]
+	}
+	g.labelKey = s.Streams[stream].Bytes(g.labelKey[:0])
+	n, ok := g.streams[string(g.labelKey)]
+	if !ok {
+		n = uint64(len(g.streams)) + 1
+		g.streams[string(g.labelKey)] = n
+	}
+	g.numbers[stream] = n
+	return n
+}
+
+// byLabels returns the series with these labels.
+func (g *grouper) byLabels(ls labels.Labels) (*rangeSeries, error) {
+	g.labelKey = ls.Bytes(g.labelKey[:0])
+	if series, ok := g.byLabel[string(g.labelKey)]; ok {
+		return series, nil
+	}
+	series, err := g.newOne(ls, len(g.labelKey)+len(g.key))
+	if err != nil {
+		return nil, err
+	}
+	g.byLabel[string(g.labelKey)] = series
+	return series, nil
+}
+
+// labelsOf builds the labels of an entry's series.
+func (g *grouper) labelsOf(stream labels.Labels, metadata []model.Pair, level string) labels.Labels {
+	g.pairs = pipeline.AppendMetadata(g.pairs[:0], stream, metadata, level)
+	g.builder.Reset()
+	add := func(name, value string) {
+		if keeps(g.group, name) {
+			g.builder.Add(name, value)
+		}
+	}
+	stream.Range(func(l labels.Label) { add(l.Name, l.Value) })
+	for _, p := range g.pairs {
+		add(p.Name, p.Value)
+	}
+	g.builder.Sort()
+	return g.builder.Labels()
+}
+
+// keeps reports whether the series of a group keep the label.
+func keeps(g plan.Group, name string) bool {
+	switch g.Mode {
+	case plan.GroupBy:
+		_, found := slices.BinarySearch(g.Names, name)
+		return found
+	case plan.GroupWithout:
+		_, found := slices.BinarySearch(g.Names, name)
+		return !found
+	}
+	return true
+}

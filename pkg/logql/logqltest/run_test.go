@@ -1,0 +1,33 @@
+package logqltest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+func TestScripts(t *testing.T) {
+	for _, file := range Scripts(t, 2) {
+		t.Run(file, func(t *testing.T) {
+			Run(t, file, func(_ *testing.T, streams ...model.Stream) storage.Querier { return NewSlowStore(streams...) })
+		})
+	}
+}
+
+func TestParseScriptErrors(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		_, err := parseScript("x.test", text)
+		require.EqualError(t, err, want)
+	}
+	f("nonsense", `x.test:1: "nonsense" is neither load nor eval`)
+	f("load\n 1s \"x\"", "x.test:2: entry before a stream")
+	f("load\n {a=~\"x\"}", `x.test:2: a=~"x" is no label`)
+	f("load\n {a=\"x\"}\n 1s x", `x.test:3: no quoted line in "x"`)
+	f("load\n\neval instant 1s", "x.test:3: eval without a query")
+	f("eval range 1s..2s: vector(1)", "x.test:1: eval range 1s..2s is neither range … step, nor logs … limit, nor instant")
+	f(" {a=\"x\"}", "x.test:1: indented line before load or eval")
+}

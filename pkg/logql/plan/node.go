@@ -1,0 +1,107 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+// Node is a plan or a part of one. The set of implementations is closed: Log, Range, Aggregate, Binary, Constant, Scalar.
+type Node interface{ node() }
+
+func (*Log) node()       {}
+func (*Range) node()     {}
+func (*Aggregate) node() {}
+func (*Binary) node()    {}
+func (*Constant) node()  {}
+func (*Scalar) node()    {}
+
+// Scan is one read of the store.
+type Scan struct {
+	Matchers []*labels.Matcher
+	Filters  []storage.LineFilter
+	Columns  storage.Columns
+}
+
+// Log yields lines.
+type Log struct {
+	Scan        Scan
+	Stages      *pipeline.Pipeline
+	SearchWords []string // what positive line filters look for
+}
+
+// Range counts the entries, or their bytes, of the window (T-Length-Offset, T-Offset] at each step T.
+type Range struct {
+	Op             syntax.RangeOp // count_over_time, rate, bytes_over_time or bytes_rate
+	Length, Offset time.Duration
+	Scans          []Scan // of disjoint sets of streams, together all
+	Stages         *pipeline.Pipeline
+	Group          Group
+}
+
+// Aggregate folds the series of each step.
+type Aggregate struct {
+	Op    syntax.VectorOp // sum, min, max, avg or count
+	Group Group
+	Input Node
+}
+
+// Binary is an arithmetic or comparing operator, its matching one to one. At most one side is a Scalar.
+type Binary struct {
+	Op       syntax.BinaryOp
+	Bool     bool
+	Matching *syntax.Matching // nil: all labels
+	LHS, RHS Node
+}
+
+// Constant is one series without labels that has the same value at each step.
+type Constant struct{ Value float64 }
+
+// Scalar is a number.
+type Scalar struct{ Value float64 }
+
+// GroupMode says which labels a group's series keep.
+type GroupMode uint8
+
+// The ways to group.
+const (
+	GroupAll     GroupMode = iota // every label: one series per label set
+	GroupBy                       // the Names alone
+	GroupWithout                  // all but the Names
+)
+
+// Group says which entries or series are folded together: those whose labels, as Mode leaves them, are equal.
+type Group struct {
+	Mode  GroupMode
+	Names []string // sorted, each once
+}
+
+// groupOf reads the grouping of a vector aggregation, where none means a single group.
+func groupOf(g *syntax.Grouping) Group {
+	if g == nil {
+		return Group{Mode: GroupBy}
+	}
+	names := slices.Clone(g.Labels)
+	slices.Sort(names)
+	mode := GroupBy
+	if g.Without {
+		mode = GroupWithout
+	}
+	return Group{Mode: mode, Names: slices.Compact(names)}
+}
+
+// addNeeds notes what forming the group reads of an entry.
+func (g Group) addNeeds(n *pipeline.Needs) {
+	if g.Mode != GroupBy {
+		n.AllMetadata = true
+		return
+	}
+	for _, name := range g.Names {
+		n.AddName(name)
+	}
+}

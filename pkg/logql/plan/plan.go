@@ -1,0 +1,129 @@
+// Package plan turns a query's tree into what is to be read and what is to be done with it. It decides everything that can
+// be decided without looking at data: which filters the store applies, which columns it has to decode, where a sum can be
+// taken while reading, and that everything in the query can be evaluated at all. It reads nothing and knows no time.
+//
+// Build makes the nodes bottom up; the rules (rule_*.go) are functions that Build calls where they apply. A plan for a new
+// construct is a node in node.go, a case in Build and an operator in the engine.
+package plan
+
+import (
+	"fmt"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+// Build plans a query. The error is ErrUnsupported for what cannot be evaluated yet.
+func Build(e syntax.Expr) (Node, error) {
+	switch e := e.(type) {
+	case *syntax.LogExpr:
+		return buildLog(e)
+	case *syntax.RangeAggregation:
+		return buildRange(e, Group{Mode: GroupAll})
+	case *syntax.VectorAggregation:
+		return buildAggregate(e)
+	case *syntax.Binary:
+		return buildBinary(e)
+	case *syntax.Literal:
+		return &Scalar{Value: e.Value}, nil
+	case *syntax.Vector:
+		return &Constant{Value: e.Value}, nil
+	case *syntax.LabelReplace:
+		return nil, pipeline.Unsupported("label_replace")
+	}
+	return nil, fmt.Errorf("expression %s is unknown to the planner", e)
+}
+
+func buildLog(e *syntax.LogExpr) (Node, error) {
+	pushed, rest := pushLineFilters(e.Stages)
+	stages, err := pipeline.Compile(rest)
+	if err != nil {
+		return nil, err
+	}
+	return &Log{
+		Scan: Scan{
+			Matchers: e.Matchers,
+			Filters:  pushed,
+			Columns:  storage.ColumnLine | storage.ColumnLevel | storage.ColumnMetadata,
+		},
+		Stages:      stages,
+		SearchWords: searchWords(e.Stages),
+	}, nil
+}
+
+// buildRange plans a range aggregation whose series are formed by group.
+func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
+	switch e.Op {
+	case syntax.OpCountOverTime, syntax.OpRate, syntax.OpBytesOverTime, syntax.OpBytesRate:
+	default:
+		return nil, pipeline.Unsupported(e.Op.String())
+	}
+	if e.Unwrap != nil {
+		return nil, pipeline.Unsupported("unwrap")
+	}
+	pushed, rest := pushLineFilters(e.Log.Stages)
+	stages, err := pipeline.Compile(rest)
+	if err != nil {
+		return nil, err
+	}
+	scan := Scan{Matchers: e.Log.Matchers, Filters: pushed}
+	if e.Op == syntax.OpBytesOverTime || e.Op == syntax.OpBytesRate {
+		scan.Columns |= storage.ColumnLineBytes
+	}
+	needs := stages.Needs
+	group.addNeeds(&needs)
+	return &Range{
+		Op:     e.Op,
+		Length: e.Range,
+		Offset: e.Offset,
+		Scans:  splitScan(scan, needs, rest),
+		Stages: stages,
+		Group:  group,
+	}, nil
+}
+
+func buildAggregate(e *syntax.VectorAggregation) (Node, error) {
+	switch e.Op {
+	case syntax.OpSum, syntax.OpMin, syntax.OpMax, syntax.OpAvg, syntax.OpCount:
+	default:
+		return nil, pipeline.Unsupported(e.Op.String())
+	}
+	group := groupOf(e.Grouping)
+	// A sum of counts is a count: the groups are formed while reading, and no series is made only to be added up.
+	if inner, ok := e.Expr.(*syntax.RangeAggregation); ok && e.Op == syntax.OpSum {
+		return buildRange(inner, group)
+	}
+	input, err := Build(e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := input.(*Scalar); ok {
+		// Loki's grammar lets a number through here and its engine fails on it; one series without labels is what is meant.
+		input = &Constant{Value: input.(*Scalar).Value}
+	}
+	return &Aggregate{Op: e.Op, Group: group, Input: input}, nil
+}
+
+func buildBinary(e *syntax.Binary) (Node, error) {
+	if v, ok := syntax.Constant(e); ok {
+		return &Scalar{Value: v}, nil
+	}
+	if e.Op.IsSet() {
+		return nil, pipeline.Unsupported(fmt.Sprintf("the operator %q", e.Op))
+	}
+	if m := e.Matching; m != nil && m.Card == syntax.ManyToOne {
+		return nil, pipeline.Unsupported("group_left")
+	} else if m != nil && m.Card == syntax.OneToMany {
+		return nil, pipeline.Unsupported("group_right")
+	}
+	left, err := Build(e.LHS)
+	if err != nil {
+		return nil, err
+	}
+	right, err := Build(e.RHS)
+	if err != nil {
+		return nil, err
+	}
+	return &Binary{Op: e.Op, Bool: e.Bool, Matching: e.Matching, LHS: left, RHS: right}, nil
+}
