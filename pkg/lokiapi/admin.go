@@ -91,19 +91,14 @@ func (a *API) formatQuery(w http.ResponseWriter, r *http.Request) error {
 	if err := parseForm(w, r); err != nil {
 		return err
 	}
-	text, err := queryText(r.Form)
-	var pretty string
-	if err == nil {
-		pretty, err = prettyQuery(text)
-	}
+	pretty, err := prettyQuery(r.Form.Get("query"))
 	type reply struct {
 		Status string `json:"status"`
 		Data   string `json:"data,omitempty"`
 		Err    string `json:"error,omitempty"`
 	}
 	if err != nil {
-		_, words := queryStatus(err)
-		return respondStatus(w, r, http.StatusBadRequest, reply{Status: "invalid-query", Err: words})
+		return respondStatus(w, r, http.StatusBadRequest, reply{Status: "invalid-query", Err: words(err)})
 	}
 	return respondStatus(w, r, http.StatusOK, reply{Status: "success", Data: pretty})
 }

@@ -73,9 +73,10 @@ type Config struct {
 	AuthEnabled          bool  // requests without X-Scope-OrgID are refused instead of read as tenant `fake`
 	BodyBytesMax         int64 // of a push as sent
 	DecompressedBytesMax int64 // of a push once unpacked
-	QueryTimeout         time.Duration
-	QueriesRunningMax    int // queries running at once
-	QueriesWaitingMax    int // queries waiting for their turn; more are answered 429
+	// QueryTimeout bounds the wait for a turn, and listings. The engine bounds queries by tenant.
+	QueryTimeout      time.Duration
+	QueriesRunningMax int // queries running at once
+	QueriesWaitingMax int // queries waiting for their turn; more are answered 429
 	// AllowedHosts are names, besides addresses and those of this machine, under which browsers and clients on this machine
 	// may call a listener on the loopback interface.
 	AllowedHosts []string

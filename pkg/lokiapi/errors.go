@@ -3,10 +3,11 @@ package lokiapi
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 
+	"github.com/woodshed-logs/woodshed/pkg/logql/engine"
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
@@ -54,9 +55,9 @@ func queryStatus(err error) (int, string) {
 	}
 	switch {
 	case errors.Is(err, storage.ErrOverloaded):
-		return http.StatusTooManyRequests, err.Error()
-	case errors.Is(err, storage.ErrLimit), isSyntaxError(err):
-		return http.StatusBadRequest, err.Error()
+		return http.StatusTooManyRequests, words(err)
+	case errors.Is(err, storage.ErrLimit), errors.Is(err, engine.ErrUnsupported), isSyntaxError(err):
+		return http.StatusBadRequest, words(err)
 	}
 	return status, text
 }
@@ -70,9 +71,9 @@ func pushStatus(err error) (int, string) {
 	}
 	switch {
 	case errors.Is(err, storage.ErrOverloaded):
-		return http.StatusServiceUnavailable, err.Error()
+		return http.StatusServiceUnavailable, words(err)
 	case errors.Is(err, storage.ErrLimit):
-		return http.StatusTooManyRequests, err.Error()
+		return http.StatusTooManyRequests, words(err)
 	}
 	return status, text
 }
@@ -90,22 +91,31 @@ func commonStatus(err error) (int, string) {
 	}
 	for _, c := range statusByClass {
 		if errors.Is(err, c.class) {
-			return c.status, err.Error()
+			return c.status, words(err)
 		}
 	}
-	return http.StatusInternalServerError, err.Error()
+	return http.StatusInternalServerError, words(err)
 }
 
-// writeError answers with plain text, as Loki does. Faults of ours are logged; the client's are only counted.
-func (a *API) writeError(w http.ResponseWriter, r *http.Request, status int, text string) {
-	if status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable {
-		a.log.Error("request failed", slog.String("path", r.URL.Path), slog.Int("status", status), slog.String("err", text))
+// words is what the client reads: a refusal's or a parse error's own text, without what was put before it on the way up.
+func words(err error) string {
+	var refusal *storage.Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Text
 	}
+	var parse *syntax.ParseError
+	if errors.As(err, &parse) {
+		return parse.Error()
+	}
+	return err.Error()
+}
+
+// writeError answers with plain text, as Loki does.
+func writeError(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		h.Set("Retry-After", "1")
 	}
-	h.Del("Content-Encoding")
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)

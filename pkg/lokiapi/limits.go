@@ -13,7 +13,7 @@ const (
 	// Loki's max_entries_limit_per_query.
 	queryEntriesMaxDefault = 5000
 
-	// Loki's bound on the text of a query.
+	// The parser's bound on the text of a query, Loki's.
 	queryTextBytesMax = 131072
 	// A form holds one query, percent-encoded (three bytes for one), and a few short parameters.
 	formBytesMax = 3*queryTextBytesMax + 64<<10

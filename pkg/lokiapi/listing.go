@@ -25,11 +25,7 @@ func (a *API) listingScope(w http.ResponseWriter, r *http.Request) (model.Tenant
 	if scope.Interval, err = listingBounds(r.Form, now()); err != nil {
 		return "", scope, err
 	}
-	text, err := queryText(r.Form)
-	if err != nil {
-		return "", scope, err
-	}
-	scope.Matchers, err = scopeMatchers(text)
+	scope.Matchers, err = scopeMatchers(r.Form.Get("query"))
 	return tenant, scope, err
 }
 
@@ -142,9 +138,6 @@ func seriesSelectors(r *http.Request) ([][]*labels.Matcher, error) {
 	}
 	selectors := make([][]*labels.Matcher, 0, len(texts))
 	for _, text := range texts {
-		if len(text) > queryTextBytesMax {
-			return nil, fail(http.StatusBadRequest, "input size too long (%d > %d)", len(text), queryTextBytesMax)
-		}
 		ms, err := parseSelector(text)
 		if err != nil {
 			return nil, err

@@ -42,15 +42,6 @@ func parseForm(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// queryText returns the query parameter, bounded as in Loki.
-func queryText(form url.Values) (string, error) {
-	q := form.Get("query")
-	if len(q) > queryTextBytesMax {
-		return "", fail(http.StatusBadRequest, "input size too long (%d > %d)", len(q), queryTextBytesMax)
-	}
-	return q, nil
-}
-
 // timeParam reads a time: seconds with a fraction, whole seconds (up to ten digits), nanoseconds (more), or RFC 3339.
 // What lies outside representable time becomes its end.
 func timeParam(form url.Values, name string, otherwise model.Timestamp) (model.Timestamp, error) {

@@ -38,9 +38,7 @@ func (a *API) queryParams(w http.ResponseWriter, r *http.Request, kind func(url.
 	if err = parseForm(w, r); err != nil {
 		return p, err
 	}
-	if p.Query, err = queryText(r.Form); err != nil {
-		return p, err
-	}
+	p.Query = r.Form.Get("query")
 	if p.Limit, err = limitParam(r.Form); err != nil {
 		return p, err
 	}
@@ -77,8 +75,8 @@ func instantParams(form url.Values, p *engine.Params) error {
 	return nil
 }
 
-// checkQuery refuses what needs no data to refuse: text that does not parse, log queries as instant ones, and more
-// entries than the tenant may ask for.
+// checkQuery refuses what needs neither data nor a turn to refuse, in the engine's words: text that does not parse, log
+// queries as instant ones, and more entries than the tenant may ask for.
 func (a *API) checkQuery(p engine.Params) error {
 	isLog, err := isLogQuery(p.Query)
 	if err != nil || !isLog {
@@ -99,20 +97,25 @@ func (a *API) checkQuery(p engine.Params) error {
 }
 
 // exec waits for a turn, runs the query and writes the answer. The turn is given back before the answer is sent: a
-// client that reads slowly holds its result, which is bounded, but nobody up.
+// client that reads slowly holds its result, which is bounded, but nobody up. How long the query itself may take is the
+// engine's to say, tenant by tenant.
 func (a *API) exec(w http.ResponseWriter, r *http.Request, p engine.Params) error {
-	var res *engine.Result
-	err := a.bounded(r.Context(), func(ctx context.Context) (err error) {
-		res, err = a.Executor.Exec(ctx, p)
+	if err := a.turn(r.Context()); err != nil {
 		return err
-	})
+	}
+	res, err := a.run(r.Context(), p)
 	if err != nil {
 		return err
 	}
 	return respond(w, r, func(an *answer) { an.result(res, wantsCategorized(r)) })
 }
 
-// bounded runs a read of the store within the limits on their number and time.
+func (a *API) run(ctx context.Context, p engine.Params) (*engine.Result, error) {
+	defer a.gate.leave()
+	return a.Executor.Exec(ctx, p)
+}
+
+// bounded runs a listing within the limits on their number and time.
 func (a *API) bounded(ctx context.Context, read func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.QueryTimeout)
 	defer cancel()
@@ -121,6 +124,13 @@ func (a *API) bounded(ctx context.Context, read func(context.Context) error) err
 	}
 	defer a.gate.leave()
 	return read(ctx)
+}
+
+// turn waits for a turn, no longer than a query may take.
+func (a *API) turn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.QueryTimeout)
+	defer cancel()
+	return a.gate.enter(ctx)
 }
 
 func now() model.Timestamp { return model.TimestampOf(time.Now()) }

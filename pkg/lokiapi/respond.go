@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
@@ -125,6 +126,8 @@ func (an *answer) start(whole bool) {
 		return
 	}
 	an.started = true
+	// From here on it is the client who is slow. A writer without deadlines (in tests) is as good.
+	_ = http.NewResponseController(an.w).SetWriteDeadline(time.Now().Add(writeSlack))
 	h := an.w.Header()
 	h.Set("Content-Type", contentTypeJSON)
 	h.Set("X-Content-Type-Options", "nosniff")

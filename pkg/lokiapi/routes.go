@@ -82,7 +82,7 @@ func (a *API) serve(rt route) http.Handler {
 		}()
 		if err := a.checkRequest(rt, w, r); err != nil {
 			status, text := commonStatus(err)
-			a.writeError(w, r, status, text)
+			writeError(w, status, text)
 			return
 		}
 		if err := rt.handler(w, r); err != nil {
@@ -99,18 +99,21 @@ func (a *API) checkRequest(rt route, w http.ResponseWriter, r *http.Request) err
 	return a.hosts.check(r, rt.changes)
 }
 
-// answerError maps an error of a handler. Errors of the client's connection come back as whatever the layer below made
-// of them, so its context is asked first.
+// answerError maps an error of a handler. What a client that went away causes comes back as whatever the layers below
+// made of it, so the request's context is asked too. Faults of ours are logged, the client's only counted.
 func (a *API) answerError(w *responseWriter, r *http.Request, err error, statusOf func(error) (int, string)) {
 	status, text := statusOf(err)
 	if status >= http.StatusInternalServerError && errors.Is(context.Cause(r.Context()), context.Canceled) {
 		status, text = statusClientClosed, textCancelled
 	}
+	if status == http.StatusInternalServerError {
+		a.log.Error("request failed", slog.String("path", r.URL.Path), slog.Int("status", status), slog.String("err", err.Error()))
+	}
 	if w.status != 0 {
 		w.cut = true
 		return
 	}
-	a.writeError(w, r, status, text)
+	writeError(w, status, text)
 }
 
 func (a *API) recovered(w *responseWriter, r *http.Request, p any) {
@@ -125,7 +128,7 @@ func (a *API) recovered(w *responseWriter, r *http.Request, p any) {
 		w.cut = true
 		return
 	}
-	a.writeError(w, r, http.StatusInternalServerError, "internal error: the request hit a fault of Woodshed, which is in its log; nothing else is affected")
+	writeError(w, http.StatusInternalServerError, "internal error: the request hit a fault of Woodshed, which is in its log; nothing else is affected")
 }
 
 func (a *API) notFound(_ http.ResponseWriter, r *http.Request) error {
