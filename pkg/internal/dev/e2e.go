@@ -61,6 +61,9 @@ func (s *shop) withGrafana(ctx context.Context, f func(env []string) error) erro
 	}
 	env := []string{"PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH=" + browser, "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1"}
 	if url != "" {
+		if os.Getenv("WOODSHED_PUSH_URL") == "" {
+			env = append(env, "WOODSHED_PUSH_URL=http://127.0.0.1:3110") // the default of a given Grafana's plugin
+		}
 		return f(env)
 	}
 	state, err := os.MkdirTemp("", "woodshed-e2e-")

@@ -142,6 +142,11 @@ Demo logs keep coming. Press Ctrl-C to stop.
 }
 
 func (s *shop) runCompose(ctx context.Context) error {
+	if runtime.GOOS != "linux" { // the container is a Linux of this machine's architecture
+		if err := s.step("binary for the container", func() error { return buildBinary("linux", runtime.GOARCH) }); err != nil {
+			return err
+		}
+	}
 	port, err := freePort(3000)
 	if err != nil {
 		return err

@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
+
+	"github.com/woodshed-logs/woodshed/pkg/config"
+	"github.com/woodshed-logs/woodshed/pkg/plugin"
+)
+
+// pluginCookie is what Grafana sets for a process that it starts as a data source (the SDK's handshake).
+const (
+	pluginCookieKey   = "grafana_plugin_type"
+	pluginCookieValue = "datasource"
+)
+
+// StartedByGrafana reports whether this process is a plugin of a Grafana.
+func StartedByGrafana() bool { return os.Getenv(pluginCookieKey) == pluginCookieValue }
+
+// RunPlugin serves Grafana until it says stop, sends SIGTERM, or is gone. It returns the exit code.
+func RunPlugin() int {
+	cfg, cfgErr := config.Load(config.Sources{Environ: os.Environ(), Open: openFile})
+	level, err := cfg.SlogLevel()
+	if err != nil {
+		level = slog.LevelInfo
+	}
+	log := slog.New(plugin.NewLogHandler(backend.Logger, level))
+	dir, dirErr := pluginDataDir(cfg)
+	p, err := newProcess(cfg, cfgErr, dir, dirErr, log)
+	if err != nil { // limits that cannot be: the defaults can
+		cfgErr = errors.Join(cfgErr, err)
+		if p, err = newProcess(config.Default(), cfgErr, dir, dirErr, log); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	p.isPlugin = true
+	edge, err := plugin.New(plugin.Deps{Executor: p.engine, Querier: p.store, Store: p, Config: &p.cfg, Log: log})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	p.start()
+	stop := sync.OnceFunc(p.stop)
+	leave := func(why string) {
+		log.Info("leaving", "why", why)
+		stop()
+		os.Exit(0)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go watchParent(ctx, os.Getppid, time.NewTicker(parentPoll).C, func() { leave("Grafana is gone") })
+	go onTerminate(ctx, func() { leave("SIGTERM") })
+
+	// Manage answers the handshake at once and returns after Grafana's Shutdown call.
+	err = datasource.Manage(config.PluginID, edge.NewInstance, datasource.ManageOpts{})
+	stop()
+	if err != nil {
+		log.Error("plugin server failed", "err", err)
+		return 1
+	}
+	return 0
+}
+
+const parentPoll = time.Second
+
+// watchParent calls gone once when the parent is no longer the one at the start: a Grafana that was killed leaves its
+// plugins running, with their ports and locks. The pid 1 is a parent like any other: in a container it is Grafana.
+func watchParent(ctx context.Context, parent func() int, tick <-chan time.Time, gone func()) {
+	first := parent()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+			if parent() != first {
+				gone()
+				return
+			}
+		}
+	}
+}
+
+// onTerminate calls f at SIGTERM. systemd sends it to the whole group, and go-plugin handles only SIGINT.
+func onTerminate(ctx context.Context, f func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	select {
+	case <-ctx.Done():
+	case <-signals:
+		f()
+	}
+}

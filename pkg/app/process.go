@@ -1,0 +1,154 @@
+// Package app is the composition root: it builds the services of a process, starts and stops them in order, and is the only
+// package that knows all others.
+//
+// A process is a Grafana plugin (plugin.go) or a server of its own (server.go). Both hold the same parts: the store, opened
+// in the background and retried for ever; the listener for pushes and the Loki API, bound in the background and retried
+// too; the query engine; and what tells people how all that is (status.go). Nothing here is needed for durability: a
+// process may be killed at any instruction. Only this package touches Prometheus' default registry, which Grafana gathers.
+package app
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/build/buildinfo"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/woodshed-logs/woodshed/pkg/config"
+	"github.com/woodshed-logs/woodshed/pkg/distributor"
+	"github.com/woodshed-logs/woodshed/pkg/limits"
+	"github.com/woodshed-logs/woodshed/pkg/logql/engine"
+	"github.com/woodshed-logs/woodshed/pkg/plugin"
+)
+
+// process is what both modes share.
+type process struct {
+	cfg      config.Config
+	cfgErr   error // why the defaults are used instead of what was configured
+	log      *slog.Logger
+	version  string
+	started  time.Time
+	limits   *limits.Overrides
+	store    *store
+	push     *distributor.Distributor
+	engine   engine.Executor
+	listener *listener
+	rates    *rates
+	volatile []plugin.Notice // about the data directory
+	isPlugin bool
+}
+
+// newProcess builds the parts; start sets them going. A faulty configuration is kept as cfgErr with the defaults in force.
+func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *slog.Logger) (*process, error) {
+	overrides, err := cfg.TenantLimits()
+	if err != nil {
+		return nil, fmt.Errorf("limits: %w", err)
+	}
+	p := &process{cfg: cfg, cfgErr: cfgErr, log: log, version: Version(), started: time.Now(), limits: overrides}
+	fsys := plugin.SystemFiles()
+	p.store = &store{
+		cfg: cfg, dir: dir, dirErr: dirErr, log: log, fsys: fsys, version: p.version,
+		register: prometheus.DefaultRegisterer,
+	}
+	if dirErr == nil {
+		if n, ok := plugin.WarnVolatile(dir, fsys); ok {
+			p.volatile = append(p.volatile, n)
+		}
+	}
+	p.push, err = distributor.New(distributor.Config{
+		Limits: overrides, Appender: p.store, Streams: p.store, Registerer: prometheus.DefaultRegisterer, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("distributor: %w", err)
+	}
+	p.engine, err = engine.New(engine.Config{
+		Querier: p.store, Limits: engineLimits(overrides), MemoryBytes: memoryLimit(cfg) / 8,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("query engine: %w", err)
+	}
+	p.rates = newRates(p.store)
+	if p.listener, err = newListener(p); err != nil {
+		return nil, fmt.Errorf("listener: %w", err)
+	}
+	debug.SetMemoryLimit(memoryLimit(cfg))
+	return p, nil
+}
+
+// start opens the store and the listener in the background.
+func (p *process) start() {
+	p.log.Info("woodshed starts", "version", p.version, "listen", p.cfg.Listen, "dir", p.store.dir, "memory_limit", memoryLimit(p.cfg), "sync", p.cfg.WAL.Sync)
+	for _, w := range append(p.cfg.Warnings(), p.limits.Warnings()...) {
+		p.log.Warn(w)
+	}
+	if p.cfgErr != nil {
+		p.log.Error("the configuration is not used; the defaults are in force", "err", p.cfgErr)
+	}
+	p.store.start()
+	p.listener.start()
+	p.rates.start()
+}
+
+// stop closes everything within the time that Grafana gives a plugin. Nothing depends on it.
+func (p *process) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopBudget)
+	defer cancel()
+	p.rates.stop()
+	p.listener.stop(ctx)
+	p.store.close(ctx)
+	p.log.Info("woodshed stopped")
+}
+
+// stopBudget is below the 2 s after which Grafana kills a plugin.
+const stopBudget = 1500 * time.Millisecond
+
+// Version is the version that the build put into the binary.
+func Version() string {
+	if info, err := buildinfo.GetBuildInfo(); err == nil && info.Version != "" {
+		return info.Version
+	}
+	return "dev"
+}
+
+func memoryLimit(cfg config.Config) int64 {
+	if cfg.MemoryLimit > 0 {
+		return int64(cfg.MemoryLimit)
+	}
+	return int64(config.AutoMemoryLimit(os.DirFS("/")))
+}
+
+func hostName() string {
+	if name, err := os.Hostname(); err == nil {
+		return name
+	}
+	return "unknown"
+}
+
+// ownerInfo names this process for whoever finds the data directory locked.
+func ownerInfo(version string) string {
+	facts := []string{fmt.Sprintf("pid %d", os.Getpid()), "host " + hostName(), "Woodshed " + version}
+	if g := os.Getenv("GF_VERSION"); g != "" {
+		facts = append(facts, "Grafana "+g)
+	}
+	if id, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
+		facts = append(facts, "boot "+strings.TrimSpace(string(id)))
+	}
+	return strings.Join(append(facts, "since "+time.Now().UTC().Format(time.RFC3339)), ", ")
+}
+
+func pluginDataDir(cfg config.Config) (string, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the running binary: %w", err)
+	}
+	return config.ResolveDataDir(cfg.DataDir, config.Place{LookupEnv: os.LookupEnv, Executable: executable, Stat: os.Stat})
+}
+
+func openFile(name string) (fs.File, error) { return os.Open(filepath.Clean(name)) }

@@ -1,0 +1,207 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/build/buildinfo"
+
+	"github.com/woodshed-logs/woodshed/pkg/config"
+	"github.com/woodshed-logs/woodshed/pkg/limits"
+	"github.com/woodshed-logs/woodshed/pkg/logdb"
+	"github.com/woodshed-logs/woodshed/pkg/logql/engine"
+	"github.com/woodshed-logs/woodshed/pkg/lokiapi"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/plugin"
+)
+
+// Ready implements plugin.Store.
+func (p *process) Ready() <-chan struct{} { return p.store.ready }
+
+// Status implements plugin.Store.
+func (p *process) Status(ctx context.Context) plugin.StatusInfo {
+	s := plugin.StatusInfo{Version: p.version, DataDir: p.store.dir}
+	s.Listen, s.ListenError = p.listener.state()
+	p.store.mu.Lock()
+	s.State, s.Reason = p.store.phase, p.store.reason
+	if p.store.total > 0 {
+		s.Progress = float64(p.store.done) / float64(p.store.total)
+	}
+	p.store.mu.Unlock()
+	if db := p.store.db.Load(); db != nil {
+		t := db.Totals(ctx)
+		s.Streams, s.Entries, s.Bytes = t.Streams, t.Entries, uint64(t.RawBytes)
+		s.DiskBytes = uint64(t.DiskBytes + db.LogState().Bytes)
+		if !t.Empty {
+			s.Oldest = t.Oldest.Time()
+		}
+		s.Warnings = append(s.Warnings, storeWarnings(db, t)...)
+	}
+	s.Warnings = append(s.Warnings, p.warnings()...)
+	for _, r := range p.push.Refusals(time.Now()) {
+		s.Refusals = append(s.Refusals, plugin.Refusal{Tenant: r.Tenant, Reason: r.Reason, Entries: uint64(r.Entries), Text: r.Text})
+	}
+	return s
+}
+
+// warnings are those that do not depend on the store.
+func (p *process) warnings() []plugin.Notice {
+	var out []plugin.Notice
+	if p.cfgErr != nil {
+		out = append(out, plugin.Notice{
+			Text:   "The configuration has a fault and the defaults are in force; an Admin sees here which.",
+			Detail: "The configuration is not used, the defaults are in force: " + p.cfgErr.Error(),
+		})
+	}
+	out = append(out, p.volatile...)
+	switch p.cfg.WAL.Sync {
+	case config.SyncInterval:
+		out = append(out, plugin.Notice{Text: fmt.Sprintf("Pushes are answered before they are safe (wal.sync is interval): a power cut loses what the last %s brought.", p.cfg.WAL.SyncInterval)})
+	case config.SyncOff:
+		out = append(out, plugin.Notice{Text: "Pushes are answered before they are safe (wal.sync is off): a power cut loses what the operating system had not written yet."})
+	}
+	for _, w := range append(p.cfg.Warnings(), p.limits.Warnings()...) {
+		out = append(out, plugin.Notice{Text: w})
+	}
+	return out
+}
+
+// storeWarnings say what is wrong with the open store.
+func storeWarnings(db *logdb.DB, t logdb.Totals) []plugin.Notice {
+	var out []plugin.Notice
+	add := func(format string, args ...any) { out = append(out, plugin.Notice{Text: fmt.Sprintf(format, args...)}) }
+	st := db.LogState()
+	if st.Failure != nil {
+		add("Pushes are refused: the write-ahead log cannot be written since %s: %v. Queries go on. It is tried again every second.",
+			st.FailedSince.UTC().Format(time.RFC3339), st.Failure)
+	} else if st.LastFailure != nil && time.Since(st.LastFailureAt) < failureShown {
+		add("The write-ahead log could not be written at %s and works again: %v. Look at the disk.",
+			st.LastFailureAt.UTC().Format(time.RFC3339), st.LastFailure)
+	}
+	for _, d := range db.Replay().Damage {
+		add("The write-ahead log was damaged when the store opened: %s.", d)
+	}
+	for _, g := range db.Replay().Groups {
+		add("%s.", g)
+	}
+	if t.LastFlushError != "" {
+		add("The last flush to disk failed; the write-ahead log keeps what it was to write, and it is tried again: %s.", t.LastFlushError)
+	}
+	return out
+}
+
+// Report implements lokiapi.Reporter.
+func (p *process) Report(ctx context.Context) lokiapi.Report {
+	s := p.Status(ctx)
+	r := lokiapi.Report{
+		Ready: s.State == plugin.StateReady, State: string(s.State), Detail: s.Reason.For(true), Started: p.started,
+		DataDir: s.DataDir, Listen: s.Listen, Streams: s.Streams, Entries: s.Entries, RawBytes: s.Bytes, DiskBytes: s.DiskBytes,
+		Retention: "kept for ever",
+	}
+	p.store.mu.Lock()
+	r.Replay = lokiapi.Progress{Done: uint64(p.store.done), Total: uint64(p.store.total)}
+	p.store.mu.Unlock()
+	if !s.Oldest.IsZero() {
+		r.Oldest = model.TimestampOf(s.Oldest)
+	}
+	r.EntriesPerSecond, r.BytesPerSecond = p.rates.perSecond()
+	if db := p.store.db.Load(); db != nil {
+		r.LastFlush = db.Totals(ctx).LastFlush
+	}
+	for _, f := range s.Refusals {
+		r.Refusals = append(r.Refusals, lokiapi.Refusals{Tenant: f.Tenant, Entries: f.Entries, Reason: f.Text})
+	}
+	for _, w := range s.Warnings {
+		r.Warnings = append(r.Warnings, w.For(true))
+	}
+	return r
+}
+
+func buildInfo(version string) lokiapi.BuildInfo {
+	out := lokiapi.BuildInfo{Version: version}
+	if info, err := buildinfo.GetBuildInfo(); err == nil && info.Time > 0 {
+		out.BuildDate = time.UnixMilli(info.Time).UTC().Format(time.RFC3339)
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				out.Revision = s.Value
+			}
+		}
+	}
+	return out
+}
+
+// failureShown is how long a failure that is over stays in health.
+const failureShown = 24 * time.Hour
+
+// rates watches how much is appended.
+type rates struct {
+	store *store
+
+	mu             sync.Mutex // guards the fields below
+	entries, bytes float64    // per second, over the last interval
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+const ratesEvery = 5 * time.Second
+
+func newRates(s *store) *rates { return &rates{store: s, done: make(chan struct{})} }
+
+func (r *rates) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go r.run(ctx)
+}
+
+func (r *rates) stop() {
+	r.cancel()
+	<-r.done
+}
+
+func (r *rates) run(ctx context.Context) {
+	defer close(r.done)
+	tick := time.NewTicker(ratesEvery)
+	defer tick.Stop()
+	var lastEntries, lastBytes uint64
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		db := r.store.db.Load()
+		if db == nil {
+			continue
+		}
+		entries, bytes := db.Appended()
+		r.mu.Lock()
+		r.entries = float64(entries-lastEntries) / ratesEvery.Seconds()
+		r.bytes = float64(bytes-lastBytes) / ratesEvery.Seconds()
+		r.mu.Unlock()
+		lastEntries, lastBytes = entries, bytes
+	}
+}
+
+func (r *rates) perSecond() (entries, bytes float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.entries, r.bytes
+}
+
+// engineLimits gives the engine a tenant's limits.
+func engineLimits(o *limits.Overrides) func(model.TenantID) engine.Limits {
+	return func(t model.TenantID) engine.Limits {
+		l := o.For(t)
+		return engine.Limits{
+			Entries: l.MaxEntriesLimitPerQuery, Series: l.MaxQuerySeries, Matchers: l.MaxStreamsMatchersPerQuery,
+			Length: time.Duration(l.MaxQueryLength), Range: time.Duration(l.MaxQueryRange),
+			BytesRead: uint64(l.MaxQueryBytesRead), Timeout: time.Duration(l.QueryTimeout),
+		}
+	}
+}

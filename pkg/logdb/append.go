@@ -1,0 +1,114 @@
+package logdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+	"github.com/woodshed-logs/woodshed/pkg/wal"
+)
+
+// Append logs a push, fsyncs it, and makes it visible, in this order; then it returns nil. After an error the push may
+// still turn out stored: whoever sends it again stores it once, as long as no flush came between.
+func (db *DB) Append(ctx context.Context, p storage.Push) error {
+	if db.closed.Load() {
+		return storage.ErrClosed
+	}
+	if err := db.admit(); err != nil { // every refusal is decided before anything is written
+		return err
+	}
+	t := db.tenantFor(p.Tenant)
+	r := wal.Record{Apply: func(at wal.Position) { db.apply(t, at, p.Streams, p.Arrival) }}
+	if p.Raw != nil {
+		r.Type = record.TypePushRaw
+		r.Payload = [][]byte{record.AppendRawHeader(nil, p.Tenant, p.Arrival, p.Derivation), p.Raw}
+	} else {
+		r.Type = record.TypePushKept
+		r.Payload = [][]byte{record.AppendKept(nil, record.Push{Tenant: p.Tenant, Arrival: p.Arrival, Streams: p.Streams})}
+	}
+	return logError(db.log.Append(ctx, r))
+}
+
+// logError gives errors of the log the class that edges know.
+func logError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, wal.ErrClosed):
+		return storage.ErrClosed
+	case errors.Is(err, wal.ErrFailed):
+		return fmt.Errorf("%w: %w", storage.ErrOverloaded, err)
+	}
+	return fmt.Errorf("log push: %w", err)
+}
+
+// admit refuses a push while the heads are over their budget: flushing frees them, and clients send again.
+func (db *DB) admit() error {
+	held := db.heads.MemoryBytes() // those being flushed included
+	if held <= db.cfg.HeadBytesMax {
+		return nil
+	}
+	db.wake()
+	return &storage.Refusal{Class: storage.ErrOverloaded, Text: fmt.Sprintf(
+		"the heads hold %d bytes of memory, the limit is %d; a flush is under way, send the push again", held, db.cfg.HeadBytesMax)}
+}
+
+// apply is the step after the fsync. The log calls it in its order, one at a time.
+func (db *DB) apply(t *tenant, at wal.Position, streams []model.Stream, arrival model.Timestamp) {
+	t.mu.Lock()
+	h := t.head
+	if t.from == 0 {
+		t.from = at
+	}
+	t.mu.Unlock()
+
+	added := h.Apply(streams, arrival)
+	db.metrics.applied(added)
+	db.appendedEntries.Add(added.Entries)
+	db.appendedBytes.Add(added.Bytes)
+	db.seal(added.Closed)
+	db.squeeze()
+	if db.heads.Raw.Load() >= db.cfg.FlushBytes {
+		db.wake()
+	}
+}
+
+// seal hands closed parts to the sealer. It blocks while too many wait: that slows acknowledgements down to what can be
+// compressed, instead of filling memory.
+func (db *DB) seal(parts []*head.Part) {
+	for _, p := range parts {
+		db.sealer.submit(p)
+	}
+}
+
+// squeeze keeps the memory of open runs within its budget: the runs that were idle longest, in the head that holds most,
+// are closed together.
+func (db *DB) squeeze() {
+	open := db.heads.Open.Load()
+	if open <= db.cfg.HeadOpenBytes {
+		return
+	}
+	var largest *head.Head
+	for _, t := range db.allTenants() {
+		t.mu.RLock()
+		h := t.head
+		t.mu.RUnlock()
+		if largest == nil || h.Bytes().Open.Load() > largest.Bytes().Open.Load() {
+			largest = h
+		}
+	}
+	// An eighth more than needed, so that not every push closes a few runs.
+	db.seal(largest.CloseOldest(open - db.cfg.HeadOpenBytes + db.cfg.HeadOpenBytes/8))
+}
+
+// wake makes the maintenance look now instead of at its next tick.
+func (db *DB) wake() {
+	select {
+	case db.kick <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,299 @@
+package logdb
+
+import (
+	"container/list"
+	"errors"
+	"fmt"
+	"path"
+	"sync"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+	"github.com/woodshed-logs/woodshed/pkg/vfs"
+)
+
+// blockHandle is one block on disk. Meta is always in memory; the files are opened when a query needs them and closed
+// again when too many are open.
+type blockHandle struct {
+	meta block.Meta
+	path string
+
+	mu           sync.Mutex // guards the fields below; held while opening
+	open         *block.Block
+	refs         int // users of open
+	bad          error
+	fingerprints []model.Fingerprint // of its streams; nil until asked for
+}
+
+// blockCache bounds how many blocks are open. The least recently used one without users is closed first.
+type blockCache struct {
+	max int
+
+	mu   sync.Mutex // guards lru and at; taken inside blockHandle.mu, never the other way round
+	lru  *list.List // of *blockHandle, most recent first
+	at   map[*blockHandle]*list.Element
+	shut bool
+}
+
+func newBlockCache(maxOpen int) *blockCache {
+	return &blockCache{max: maxOpen, lru: list.New(), at: map[*blockHandle]*list.Element{}}
+}
+
+// acquire opens the block, or takes the open one. The caller releases it.
+func (c *blockCache) acquire(h *blockHandle, fsys vfs.FS, scratch string) (*block.Block, error) {
+	h.mu.Lock()
+	if h.bad != nil {
+		h.mu.Unlock()
+		return nil, h.bad
+	}
+	if h.open == nil {
+		b, err := block.Open(fsys, h.path, scratch)
+		if errors.Is(err, block.ErrCorrupt) {
+			b, err = block.Open(fsys, h.path, scratch) // only a second read of the same makes it corruption
+		}
+		if err != nil {
+			h.mu.Unlock()
+			return nil, fmt.Errorf("open block %s: %w", h.meta.ULID, err)
+		}
+		h.open = b
+	}
+	h.refs++
+	b := h.open
+	h.mu.Unlock()
+	if victim := c.touch(h); victim != nil {
+		c.closeIdle(victim)
+	}
+	return b, nil
+}
+
+func (c *blockCache) release(h *blockHandle) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refs--
+	c.mu.Lock()
+	shut := c.shut
+	c.mu.Unlock()
+	if shut && h.refs == 0 && h.open != nil {
+		_ = h.open.Close() // the database is closed; nobody is left to hear of it
+		h.open = nil
+	}
+}
+
+// touch makes h the most recent and returns the one to close when there are too many.
+func (c *blockCache) touch(h *blockHandle) (victim *blockHandle) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.at[h]; ok {
+		c.lru.MoveToFront(e)
+		return nil
+	}
+	c.at[h] = c.lru.PushFront(h)
+	if c.lru.Len() <= c.max {
+		return nil
+	}
+	e := c.lru.Back()
+	victim = e.Value.(*blockHandle)
+	c.lru.Remove(e)
+	delete(c.at, victim)
+	return victim
+}
+
+// closeIdle closes a block that left the cache, unless a query uses it: then it stays open and counts again.
+func (c *blockCache) closeIdle(h *blockHandle) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refs > 0 {
+		c.mu.Lock()
+		if _, ok := c.at[h]; !ok {
+			c.at[h] = c.lru.PushFront(h)
+		}
+		c.mu.Unlock()
+		return
+	}
+	if h.open != nil {
+		_ = h.open.Close() // opened for reading only: nothing can be lost
+		h.open = nil
+	}
+}
+
+// close closes every block without users; the others are closed by their last one.
+func (c *blockCache) close() error {
+	c.mu.Lock()
+	c.shut = true
+	handles := make([]*blockHandle, 0, len(c.at))
+	for h := range c.at {
+		handles = append(handles, h)
+	}
+	c.mu.Unlock()
+	var errs []error
+	for _, h := range handles {
+		h.mu.Lock()
+		if h.open != nil && h.refs == 0 {
+			errs = append(errs, h.open.Close())
+			h.open = nil
+		}
+		h.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
+// use opens a block for one call of f.
+func (db *DB) use(h *blockHandle, f func(*block.Block) error) error {
+	b, err := db.cache.acquire(h, db.cfg.FS, db.cfg.ScratchDir)
+	if err != nil {
+		return err
+	}
+	defer db.cache.release(h)
+	return f(b)
+}
+
+// dropBad takes a block that was confirmed corrupt out of service and moves it to quarantine. It returns the sentence
+// for people.
+func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
+	t.mu.Lock()
+	kept := make([]*blockHandle, 0, len(t.blocks))
+	found := false
+	for _, b := range t.blocks {
+		if b == h {
+			found = true
+			continue
+		}
+		kept = append(kept, b)
+	}
+	t.blocks = kept
+	t.mu.Unlock()
+	text := fmt.Sprintf("block %s of tenant %s (%s, %d entries) is corrupt and was moved to %s: %v",
+		h.meta.ULID, t.id, h.meta.Day, h.meta.Entries, quarantineName, cause)
+	if !found {
+		return text // another query saw it first
+	}
+	h.mu.Lock()
+	h.bad = fmt.Errorf("%w: block %s is in quarantine", storage.ErrCorrupt, h.meta.ULID)
+	h.mu.Unlock()
+	db.metrics.badBlocks.Inc()
+	if err := db.quarantine(h.path, string(t.id)+"-"+h.meta.ULID.String(), text); err != nil {
+		db.cfg.Logger.Error("corrupt block could not be moved to quarantine", "block", h.meta.ULID, "err", err)
+	}
+	db.cfg.Logger.Error("block quarantined", "tenant", t.id, "block", h.meta.ULID, "day", h.meta.Day, "entries", h.meta.Entries, "err", cause)
+	return text
+}
+
+// quarantine moves a directory away and leaves the reason beside it.
+func (db *DB) quarantine(dir, name, reason string) error {
+	fsys := db.cfg.FS
+	to := path.Join(db.cfg.Dir, quarantineName)
+	if err := fsys.MkdirAll(to); err != nil {
+		return err
+	}
+	if err := fsys.Rename(dir, path.Join(to, name)); err != nil {
+		return err
+	}
+	if err := errors.Join(fsys.SyncDir(to), fsys.SyncDir(path.Dir(dir))); err != nil {
+		return err
+	}
+	return replaceFile(fsys, path.Join(db.cfg.Dir, tmpName, name+".reason"), path.Join(to, name+".reason"), []byte(reason+"\n"))
+}
+
+// loaded is what the block directories hold when the database is opened.
+type loaded struct {
+	handles map[model.TenantID][]*blockHandle
+	marks   map[model.TenantID]uint64 // highest walTo of complete groups
+}
+
+// loadBlocks reads every block's meta. Groups that a crash left incomplete are removed: the log still has their
+// entries, because a mark is only moved when all members stand.
+func (db *DB) loadBlocks() (loaded, error) {
+	out := loaded{handles: map[model.TenantID][]*blockHandle{}, marks: map[model.TenantID]uint64{}}
+	root := path.Join(db.cfg.Dir, blocksName)
+	tenants, err := db.cfg.FS.List(root)
+	if err != nil {
+		return out, fmt.Errorf("list %s: %w", root, err)
+	}
+	for _, name := range tenants {
+		id, err := model.ParseTenantID(name)
+		if err != nil {
+			db.replay.Groups = append(db.replay.Groups, fmt.Sprintf("%s is no tenant's directory and was left alone", path.Join(root, name)))
+			continue
+		}
+		handles, err := db.loadTenantBlocks(id, path.Join(root, name))
+		if err != nil {
+			return out, err
+		}
+		out.handles[id] = handles
+		for _, h := range handles {
+			out.marks[id] = max(out.marks[id], h.meta.WalTo)
+		}
+	}
+	return out, nil
+}
+
+func (db *DB) loadTenantBlocks(id model.TenantID, dir string) ([]*blockHandle, error) {
+	names, err := db.cfg.FS.List(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", dir, err)
+	}
+	var metas []block.Meta
+	for _, name := range names {
+		if _, err := ulid.ParseStrict(name); err != nil {
+			db.replay.Groups = append(db.replay.Groups, fmt.Sprintf("%s is no block and was left alone", path.Join(dir, name)))
+			continue
+		}
+		m, err := db.readMeta(path.Join(dir, name))
+		if errors.Is(err, block.ErrCorrupt) {
+			text := fmt.Sprintf("block %s of tenant %s is corrupt and was moved to %s: %v", name, id, quarantineName, err)
+			db.replay.Groups = append(db.replay.Groups, text)
+			db.metrics.badBlocks.Inc()
+			if err := db.quarantine(path.Join(dir, name), string(id)+"-"+name, text); err != nil {
+				return nil, fmt.Errorf("quarantine block %s: %w", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read block %s: %w", name, err)
+		}
+		if m.Tenant != id {
+			return nil, fmt.Errorf("block %s lies in the directory of tenant %s but belongs to %s", name, id, m.Tenant)
+		}
+		metas = append(metas, m)
+	}
+	return db.keepComplete(id, dir, metas)
+}
+
+func (db *DB) readMeta(dir string) (block.Meta, error) {
+	m, err := block.ReadMeta(db.cfg.FS, dir)
+	if errors.Is(err, block.ErrCorrupt) {
+		m, err = block.ReadMeta(db.cfg.FS, dir) // confirmed by a second read
+	}
+	return m, err
+}
+
+// keepComplete removes what an interrupted flush left. A group that misses members although its mark was recorded was
+// complete once: its other members hold the only copy of their entries, so they stay.
+func (db *DB) keepComplete(id model.TenantID, dir string, metas []block.Meta) ([]*blockHandle, error) {
+	complete, incomplete := block.CompleteGroups(metas)
+	for _, m := range incomplete {
+		if m.WalTo <= uint64(db.state.WalTo[id]) {
+			db.replay.Groups = append(db.replay.Groups, fmt.Sprintf("block %s of tenant %s belongs to a group of %d of which some are missing", m.ULID, id, m.Group.Count))
+			complete = append(complete, m)
+			continue
+		}
+		if err := db.cfg.FS.RemoveAll(path.Join(dir, m.ULID.String())); err != nil {
+			return nil, fmt.Errorf("remove block %s of an interrupted flush: %w", m.ULID, err)
+		}
+		db.cfg.Logger.Info("removed a block of an interrupted flush; its entries are in the log", "tenant", id, "block", m.ULID)
+	}
+	if len(incomplete) > 0 {
+		if err := db.cfg.FS.SyncDir(dir); err != nil { // before a retry can bring the same entries under another name
+			return nil, fmt.Errorf("sync %s: %w", dir, err)
+		}
+	}
+	handles := make([]*blockHandle, 0, len(complete))
+	for _, m := range complete {
+		handles = append(handles, &blockHandle{meta: m, path: path.Join(dir, m.ULID.String())})
+	}
+	sortHandles(handles)
+	return handles, nil
+}

@@ -1,0 +1,263 @@
+// Package logdb is one node's database: many tenants, each with a head in memory and immutable blocks on disk, over one
+// write-ahead log.
+//
+// A push is logged and fsynced, then applied to the head of its tenant, in the log's order; only then is it acknowledged,
+// and only then visible. A flush cuts heads at one position of the log, writes them as a group of blocks, records the
+// position in state.json and drops the log below. Opening puts it together again: complete groups of blocks count, marks
+// say where each tenant's log begins, and replay applies the rest by the same code as the first time.
+//
+// What holds at every moment, after any crash too: an acknowledged entry is in exactly one of log-and-head or block as a
+// query sees it; blocks never change; a mark never exceeds what complete blocks hold. The package knows records, chunks
+// and blocks, but neither HTTP nor LogQL: it implements storage.Appender and storage.Querier.
+package logdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+	"github.com/woodshed-logs/woodshed/pkg/vfs"
+	"github.com/woodshed-logs/woodshed/pkg/wal"
+)
+
+// Config of a DB. Zero values of the tunables mean their defaults.
+type Config struct {
+	FS  vfs.FS
+	Dir string // the data directory; the caller holds its lock
+	// ScratchDir is a directory of the real file system for index files under construction; Dir/tmp when empty.
+	ScratchDir string
+	Instance   string // names this node in block metas
+
+	SegmentBytes int64 // of the log
+	Sync         wal.SyncPolicy
+	SyncInterval time.Duration
+
+	FlushBytes     int64         // raw bytes in all heads that start a flush; 512 MiB
+	FlushAge       time.Duration // age of the oldest entry in a head that starts one; 1 h
+	ChunkIdle      time.Duration // a run without new entries is closed after this; 30 min
+	HeadOpenBytes  int64         // memory of open runs over all streams; 64 MiB
+	HeadBytesMax   int64         // memory of all heads above which pushes are refused; 512 MiB
+	OpenBlocks     int           // blocks whose files are kept open; 512
+	CheckInterval  time.Duration // of the maintenance; 1 s
+	QueryPageBytes int64         // lines that an ordered query gathers before it hands them out; 16 MiB
+
+	Now        func() time.Time
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Progress   func(done, total int64) // of replay, in bytes
+}
+
+func (c *Config) setDefaults() {
+	def := func(v *int64, d int64) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	defDuration := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.FlushBytes, 512<<20)
+	def(&c.HeadOpenBytes, 64<<20)
+	def(&c.HeadBytesMax, 512<<20)
+	def(&c.QueryPageBytes, 16<<20)
+	defDuration(&c.FlushAge, time.Hour)
+	defDuration(&c.ChunkIdle, 30*time.Minute)
+	defDuration(&c.CheckInterval, time.Second)
+	if c.OpenBlocks <= 0 {
+		c.OpenBlocks = 512
+	}
+	if c.ScratchDir == "" {
+		c.ScratchDir = path.Join(c.Dir, tmpName)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Registerer == nil {
+		c.Registerer = prometheus.NewRegistry()
+	}
+	if c.Progress == nil {
+		c.Progress = func(int64, int64) {}
+	}
+}
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	cfg     Config
+	log     *wal.Log
+	sealer  *sealer
+	cache   *blockCache
+	metrics *metrics
+	heads   head.Account // what all heads hold
+	decoder *record.Decoder
+
+	mu      sync.RWMutex // guards tenants; never held across I/O
+	tenants map[model.TenantID]*tenant
+
+	flushMu    sync.Mutex // held by the one flush that runs; guards the two below and every tenant's leftovers
+	state      *state
+	stateDirty bool // state holds marks that state.json does not have yet
+
+	appendedEntries, appendedBytes atomic.Uint64
+
+	flushed atomic.Pointer[flushReport]
+	replay  ReplayReport
+	cancel  context.CancelFunc
+	kick    chan struct{} // asks the maintenance to look now
+	done    chan struct{} // closed when the maintenance ended
+	closed  atomic.Bool
+}
+
+// tenant is one tenant's part. Head is replaced only inside a barrier of the log; blocks and flushing under mu.
+type tenant struct {
+	id model.TenantID
+
+	mu       sync.RWMutex // guards the fields below; never held across I/O
+	head     *head.Head
+	from     wal.Position // of the first record in head; 0 when it is empty
+	flushing *frozen      // cut and not yet in blocks
+	blocks   []*blockHandle
+
+	leftovers []ulid.ULID // blocks of a flush that failed half-way; guarded by DB.flushMu
+}
+
+// frozen is a head that was cut and is on its way to blocks.
+type frozen struct {
+	head     *head.Head
+	from, to wal.Position // its records lie in [from, to)
+}
+
+// ReplayReport tells what opening found in the log.
+type ReplayReport struct {
+	Records, Entries, Duplicates uint64
+	Bytes                        int64
+	Took                         time.Duration
+	Damage                       []string // what was skipped as corrupt, in words
+	Groups                       []string // what was found wrong with blocks, in words
+}
+
+// Open opens or creates the database in cfg.Dir. It replays the log before it returns; ctx ends that early, with an error.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	cfg.setDefaults()
+	db := &DB{
+		cfg: cfg, tenants: map[model.TenantID]*tenant{}, decoder: record.NewDecoder(),
+		kick: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	db.metrics = newMetrics(cfg.Registerer, db)
+	db.cache = newBlockCache(cfg.OpenBlocks)
+	db.sealer = newSealer(cfg.Logger, db.metrics)
+	if err := db.open(ctx); err != nil {
+		db.sealer.close()
+		db.cache.close()
+		return nil, fmt.Errorf("open database in %s: %w", cfg.Dir, err)
+	}
+	run, cancel := context.WithCancel(context.Background())
+	db.cancel = cancel
+	go db.maintain(run)
+	return db, nil
+}
+
+// Close ends the maintenance and closes the log and the files. Nothing is flushed: the log has it. Queries that still run
+// fail or finish, as it happens.
+func (db *DB) Close() error {
+	if db.closed.Swap(true) {
+		return nil
+	}
+	db.cancel()
+	<-db.done
+	err := db.log.Close()
+	db.sealer.close()
+	return errors.Join(err, db.cache.close())
+}
+
+// Replay tells what opening found in the log.
+func (db *DB) Replay() ReplayReport { return db.replay }
+
+// LogState tells whether pushes can be made durable now.
+func (db *DB) LogState() wal.State { return db.log.State() }
+
+// tenantFor returns the tenant, made when missing.
+func (db *DB) tenantFor(id model.TenantID) *tenant {
+	db.mu.RLock()
+	t, ok := db.tenants[id]
+	db.mu.RUnlock()
+	if ok {
+		return t
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if t, ok := db.tenants[id]; ok {
+		return t
+	}
+	t = &tenant{id: id, head: head.New(&db.heads)}
+	db.tenants[id] = t
+	return t
+}
+
+// lookup returns the tenant or nil.
+func (db *DB) lookup(id model.TenantID) *tenant {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.tenants[id]
+}
+
+// allTenants returns the tenants of this moment.
+func (db *DB) allTenants() []*tenant {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	out := make([]*tenant, 0, len(db.tenants))
+	for _, t := range db.tenants {
+		out = append(out, t)
+	}
+	return out
+}
+
+// StreamCount returns how many streams of the tenant were written since the last cut.
+func (db *DB) StreamCount(id model.TenantID) int {
+	t := db.lookup(id)
+	if t == nil {
+		return 0
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.head.Streams()
+}
+
+// HasStream reports whether the tenant wrote to the stream since the last cut.
+func (db *DB) HasStream(id model.TenantID, ls labels.Labels) bool {
+	t := db.lookup(id)
+	if t == nil {
+		return false
+	}
+	t.mu.RLock()
+	h := t.head
+	t.mu.RUnlock()
+	return h.HasStream(ls)
+}
+
+// Appended returns how many entries, and bytes of lines and metadata, were appended since the database was opened.
+func (db *DB) Appended() (entries, bytes uint64) {
+	return db.appendedEntries.Load(), db.appendedBytes.Load()
+}
+
+var (
+	_ storage.Appender = (*DB)(nil)
+	_ storage.Querier  = (*DB)(nil)
+)

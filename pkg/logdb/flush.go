@@ -1,0 +1,422 @@
+package logdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/wal"
+)
+
+// carryBytesMax is the raw size below which a head is carried forward in the log instead of flushed: a block of less would
+// be mostly index, and a thousand quiet tenants would make a thousand of them every hour.
+const carryBytesMax = 1 << 20
+
+// flushReport is what the last flush did, for people.
+type flushReport struct {
+	At      time.Time
+	Took    time.Duration
+	Tenants int
+	Blocks  int
+	Err     error
+}
+
+// maintain watches ages and sizes until ctx ends.
+func (db *DB) maintain(ctx context.Context) {
+	defer close(db.done)
+	tick := time.NewTicker(db.cfg.CheckInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-db.kick:
+		}
+		db.closeIdle()
+		if !db.flushDue() {
+			continue
+		}
+		if err := db.flush(ctx, false); err != nil && ctx.Err() == nil {
+			db.cfg.Logger.Error("flush failed; the log keeps what it was to write, the next try is due soon", "err", err)
+			wait(ctx, 10*db.cfg.CheckInterval) // a full disk does not heal faster for being asked
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// closeIdle closes runs that nobody writes to any more: sealed they take a tenth of the memory.
+func (db *DB) closeIdle() {
+	before := model.TimestampOf(db.cfg.Now()).Add(-db.cfg.ChunkIdle)
+	for _, t := range db.allTenants() {
+		t.mu.RLock()
+		h := t.head
+		t.mu.RUnlock()
+		db.seal(h.CloseIdle(before))
+	}
+}
+
+// flushDue reports whether the heads are large or old enough, or are over their memory.
+func (db *DB) flushDue() bool {
+	if db.heads.Raw.Load() >= db.cfg.FlushBytes || db.heads.MemoryBytes() > db.cfg.HeadBytesMax {
+		return true
+	}
+	due := model.TimestampOf(db.cfg.Now()).Add(-db.cfg.FlushAge)
+	for _, t := range db.allTenants() {
+		t.mu.RLock()
+		h, flushing := t.head, t.flushing
+		t.mu.RUnlock()
+		if flushing != nil {
+			return true // an earlier flush failed
+		}
+		if oldest, ok := h.Oldest(); ok && oldest <= due && !db.carriedLately(t, h) {
+			return true
+		}
+	}
+	return false
+}
+
+// carriedLately reports whether a small head may stay where it is: its records lie in the log's newest segments, so they
+// hold nothing back.
+func (db *DB) carriedLately(t *tenant, h *head.Head) bool {
+	if h.Bytes().Raw.Load() >= carryBytesMax || db.dayClosed(h) {
+		return false
+	}
+	t.mu.RLock()
+	from := t.from
+	t.mu.RUnlock()
+	return !db.holdsBack(from)
+}
+
+// holdsBack reports whether a head whose records begin at from keeps an older segment of the log alive.
+func (db *DB) holdsBack(from wal.Position) bool {
+	return from.Segment() < db.log.State().Next.Segment()
+}
+
+// dayClosed reports whether the head's oldest entry arrived before today (UTC).
+func (db *DB) dayClosed(h *head.Head) bool {
+	oldest, ok := h.Oldest()
+	return ok && oldest.Time().Truncate(24*time.Hour).Before(db.cfg.Now().UTC().Truncate(24*time.Hour))
+}
+
+// Flush writes all heads to blocks. When it returns nil, everything that was acknowledged before the call is in blocks.
+func (db *DB) Flush(ctx context.Context) error { return db.flush(ctx, true) }
+
+// flush writes heads to blocks and drops the log below. Unless all is set, small heads of today are carried forward in
+// the log instead.
+func (db *DB) flush(ctx context.Context, all bool) error {
+	db.flushMu.Lock()
+	defer db.flushMu.Unlock()
+	start := time.Now()
+	report := flushReport{At: db.cfg.Now()}
+	var errs []error
+	for _, id := range db.tenantIDs() {
+		t := db.lookup(id)
+		blocks, err := db.flushOrCarry(ctx, t, all)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("tenant %s: %w", id, err))
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		if blocks > 0 {
+			report.Tenants++
+			report.Blocks += blocks
+		}
+	}
+	if err := db.dropLog(ctx); err != nil {
+		errs = append(errs, err)
+	}
+	report.Took, report.Err = time.Since(start), errors.Join(errs...)
+	db.flushed.Store(&report)
+	return report.Err
+}
+
+func (db *DB) flushOrCarry(ctx context.Context, t *tenant, all bool) (blocks int, err error) {
+	t.mu.RLock()
+	h, retry := t.head, t.flushing != nil
+	t.mu.RUnlock()
+	if retry { // what an earlier flush cut comes first: marks only move forward
+		if blocks, err = db.flushTenant(ctx, t); err != nil {
+			return blocks, err
+		}
+	}
+	if h.EntryCount() == 0 {
+		return blocks, nil
+	}
+	if !all && h.Bytes().Raw.Load() < carryBytesMax && !db.dayClosed(h) {
+		return blocks, db.carry(ctx, t)
+	}
+	if err := db.cut(ctx, t); err != nil {
+		return blocks, err
+	}
+	n, err := db.flushTenant(ctx, t)
+	return blocks + n, err
+}
+
+// cut takes the tenant's head at one position of the log: everything below it is in the cut head, nothing else is.
+func (db *DB) cut(ctx context.Context, t *tenant) error {
+	return logError(db.log.Barrier(ctx, func(at wal.Position) *wal.Record {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.flushing = &frozen{head: t.head, from: t.from, to: at}
+		t.head, t.from = head.New(&db.heads), 0
+		return nil
+	}))
+}
+
+// carry writes a small head into the log again, as one record that replaces what stands below, so that it holds no old
+// segment back. Nothing can come between the head as it is and the record: both belong to one barrier.
+func (db *DB) carry(ctx context.Context, t *tenant) error {
+	var failed error
+	err := db.log.Barrier(ctx, func(wal.Position) *wal.Record {
+		t.mu.RLock()
+		h, from := t.head, t.from
+		t.mu.RUnlock()
+		if from == 0 || h.Bytes().Raw.Load() >= 2*carryBytesMax || !db.holdsBack(from) {
+			return nil // nothing there, or grown meanwhile, or not in the way
+		}
+		oldest, _ := h.Oldest()
+		streams, err := h.Entries()
+		if err != nil {
+			failed = err
+			return nil
+		}
+		payload := record.AppendKept(nil, record.Push{Tenant: t.id, Arrival: oldest, Streams: streams})
+		return &wal.Record{Type: record.TypeCarry, Payload: [][]byte{payload}, Apply: func(at wal.Position) {
+			t.mu.Lock()
+			t.from = at
+			t.mu.Unlock()
+			db.metrics.carries.Inc()
+		}}
+	})
+	return errors.Join(logError(err), failed)
+}
+
+// flushTenant writes the tenant's cut head as a group of blocks, one per UTC day. On an error nothing of it counts, the cut
+// head stays readable, and the flush may be tried again.
+func (db *DB) flushTenant(ctx context.Context, t *tenant) (blocks int, err error) {
+	start := time.Now()
+	defer func() {
+		result := "ok"
+		if err != nil {
+			result = "error"
+		}
+		db.metrics.flushes.WithLabelValues(result).Inc()
+		db.metrics.flushSeconds.Observe(time.Since(start).Seconds())
+	}()
+	t.mu.RLock()
+	f := t.flushing
+	t.mu.RUnlock()
+	if err := db.sealAll(ctx, f.head); err != nil {
+		return 0, err
+	}
+	sealed, err := f.head.Sealed()
+	if err != nil {
+		return 0, err
+	}
+	days := groupByDay(sealed)
+	handles, err := db.writeGroup(ctx, t, f, days)
+	if err != nil {
+		return 0, err
+	}
+	// From here on the group is complete and durable, and would count after a crash: it counts now.
+	t.mu.Lock()
+	t.blocks = append(slices.Clip(t.blocks), handles...)
+	t.flushing = nil
+	t.mu.Unlock()
+	f.head.Release()
+	db.state.WalTo[t.id] = f.to
+	if err := db.state.save(db.cfg.FS, db.cfg.Dir); err != nil {
+		db.stateDirty = true // the log must not be dropped before the mark is saved
+		return len(handles), err
+	}
+	db.stateDirty = false
+	return len(handles), nil
+}
+
+// sealAll encodes what is left of a cut head.
+func (db *DB) sealAll(ctx context.Context, h *head.Head) error {
+	h.Freeze()
+	for _, p := range h.Parts() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := p.Seal(chunk.Options{Level: chunk.Better}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dayChunks is what goes into one block.
+type dayChunks struct {
+	day     string
+	streams []block.StreamInfo
+	chunks  []*chunk.Encoded
+}
+
+// groupByDay sorts chunks into blocks and numbers the streams of each anew, by label set.
+func groupByDay(s head.Sealed) []dayChunks {
+	byDay := map[string][]*chunk.Encoded{}
+	for _, c := range s.Chunks {
+		day := c.Table.MinTime.Time().Format(time.DateOnly)
+		byDay[day] = append(byDay[day], c)
+	}
+	out := make([]dayChunks, 0, len(byDay))
+	for day, chunks := range byDay {
+		out = append(out, renumber(day, chunks, s.Streams))
+	}
+	slices.SortFunc(out, func(a, b dayChunks) int { return strings.Compare(a.day, b.day) })
+	return out
+}
+
+func renumber(day string, chunks []*chunk.Encoded, all []labels.Labels) dayChunks {
+	used := map[model.StreamRef]struct{}{}
+	for _, c := range chunks {
+		for _, r := range c.Table.Runs {
+			used[r.Ref] = struct{}{}
+		}
+	}
+	refs := make([]model.StreamRef, 0, len(used))
+	for ref := range used {
+		refs = append(refs, ref)
+	}
+	slices.SortFunc(refs, func(a, b model.StreamRef) int { return labels.Compare(all[a], all[b]) })
+	d := dayChunks{day: day}
+	renamed := make(map[model.StreamRef]model.StreamRef, len(refs))
+	for i, ref := range refs {
+		renamed[ref] = model.StreamRef(i)
+		d.streams = append(d.streams, block.StreamInfo{Labels: all[ref], Fingerprint: model.FingerprintOf(all[ref])})
+	}
+	for _, c := range chunks {
+		d.chunks = append(d.chunks, c.Renumber(func(ref model.StreamRef) model.StreamRef { return renamed[ref] }))
+	}
+	return d
+}
+
+// writeGroup writes the blocks of one flush. When a member fails, those before it are removed, so that a retry under a new
+// group cannot leave two copies; when even that fails the retry starts with it.
+func (db *DB) writeGroup(ctx context.Context, t *tenant, f *frozen, days []dayChunks) ([]*blockHandle, error) {
+	dir := path.Join(db.cfg.Dir, blocksName, string(t.id))
+	if err := db.removeLeftovers(t, dir); err != nil {
+		return nil, err
+	}
+	if err := db.makeTenantDir(dir); err != nil {
+		return nil, err
+	}
+	group := ulid.Make()
+	var handles []*blockHandle
+	for i, d := range days {
+		meta := block.Meta{
+			ULID: ulid.Make(), Instance: db.cfg.Instance, Tenant: t.id, Day: d.day, WalTo: uint64(f.to),
+			Group: block.Group{ULID: group, Index: i, Count: len(days)}, Replicas: block.ReplicasUnknown,
+		}
+		t.leftovers = append(t.leftovers, meta.ULID) // until the whole group stands
+		done, err := block.Write(ctx, block.WriteConfig{
+			FS: db.cfg.FS, Dir: dir, TmpDir: path.Join(db.cfg.Dir, tmpName), ScratchDir: db.cfg.ScratchDir,
+		}, meta, d.streams, chunkSeq(d.chunks))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("write block for %s: %w", d.day, err), db.removeLeftovers(t, dir))
+		}
+		fingerprints := make([]model.Fingerprint, len(d.streams))
+		for j := range d.streams {
+			fingerprints[j] = d.streams[j].Fingerprint
+		}
+		handles = append(handles, &blockHandle{meta: done, path: path.Join(dir, meta.ULID.String()), fingerprints: fingerprints})
+	}
+	t.leftovers = nil
+	return handles, nil
+}
+
+func chunkSeq(chunks []*chunk.Encoded) iter.Seq2[*chunk.Encoded, error] {
+	return func(yield func(*chunk.Encoded, error) bool) {
+		for _, c := range chunks {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+// makeTenantDir makes the directory of a tenant's blocks, durably: a block in a directory that a crash forgets is lost.
+func (db *DB) makeTenantDir(dir string) error {
+	if err := db.cfg.FS.MkdirAll(dir); err != nil {
+		return fmt.Errorf("make %s: %w", dir, err)
+	}
+	if err := db.cfg.FS.SyncDir(path.Dir(dir)); err != nil {
+		return fmt.Errorf("sync %s: %w", path.Dir(dir), err)
+	}
+	return nil
+}
+
+// removeLeftovers removes the members of a group that was not completed.
+func (db *DB) removeLeftovers(t *tenant, dir string) error {
+	if len(t.leftovers) == 0 {
+		return nil
+	}
+	for _, id := range t.leftovers {
+		if err := db.cfg.FS.RemoveAll(path.Join(dir, id.String())); err != nil {
+			return fmt.Errorf("remove block %s of a failed flush: %w", id, err)
+		}
+	}
+	if err := db.cfg.FS.SyncDir(dir); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	t.leftovers = nil
+	return nil
+}
+
+// dropLog gives back the segments that no head needs any more.
+func (db *DB) dropLog(ctx context.Context) error {
+	if db.stateDirty {
+		if err := db.state.save(db.cfg.FS, db.cfg.Dir); err != nil {
+			return err
+		}
+		db.stateDirty = false
+	}
+	var need wal.Position
+	err := db.log.Barrier(ctx, func(at wal.Position) *wal.Record {
+		need = at
+		for _, t := range db.allTenants() {
+			t.mu.RLock()
+			if t.from != 0 {
+				need = min(need, t.from)
+			}
+			if t.flushing != nil {
+				need = min(need, t.flushing.from)
+			}
+			t.mu.RUnlock()
+		}
+		return nil
+	})
+	if err != nil {
+		return logError(err)
+	}
+	if err := db.log.DropBefore(need); err != nil {
+		return fmt.Errorf("drop log: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,339 @@
+package head
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/index"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// Part is closed runs: rows that wait to be sealed, or the chunks that they became. Its fields are guarded by the mu of
+// its head, apart from those that never change.
+type Part struct {
+	head    *Head
+	sealing sync.Mutex  // held by the one Seal that works on it
+	runs    []closedRun // never changes in number and order
+
+	memory int64            // of the rows, until sealed
+	chunks []*chunk.Encoded // one per UTC day, by day; nil until sealed
+}
+
+// closedRun is one stream's rows in a part.
+type closedRun struct {
+	ref              model.StreamRef
+	view             chunk.View // until sealed
+	minTime, maxTime model.Timestamp
+	hashes           []uint64 // of the entries: by arrival until sealed, then ascending
+	sorted           bool
+}
+
+// mayHold reports whether an entry with this hash is in the run, but for equal hashes of different entries.
+func (r *closedRun) mayHold(hash uint64) bool {
+	if r.sorted {
+		_, ok := slices.BinarySearch(r.hashes, hash)
+		return ok
+	}
+	return slices.Contains(r.hashes, hash)
+}
+
+// aloneBytesMin is the size from which a run becomes a chunk of its own even when others are closed with it.
+const aloneBytesMin = chunk.RawBytesMax / 4
+
+// closeLocked makes a part of one run.
+func (h *Head) closeLocked(r *run) *Part { return h.closeRunsLocked([]*run{r}) }
+
+func (h *Head) closeRunsLocked(runs []*run) *Part {
+	p := &Part{head: h, runs: make([]closedRun, len(runs))}
+	for i, r := range runs {
+		view := r.rows.Snapshot()
+		p.runs[i] = closedRun{ref: r.ref, view: view, minTime: view.MinTime(), maxTime: view.MaxTime(), hashes: r.hashes}
+		p.memory += r.memoryBytes()
+		s := h.streams[r.ref]
+		s.run = nil
+		s.closed = append(s.closed, partRun{part: p, run: i})
+	}
+	h.addOpen(-p.memory)
+	h.addClosed(p.memory)
+	h.parts = append(h.parts, p)
+	return p
+}
+
+// CloseIdle closes the runs whose newest entry arrived before the given time, small ones together.
+func (h *Head) CloseIdle(before model.Timestamp) []*Part {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.packLocked(func(r *run) bool { return r.last < before }, -1)
+}
+
+// CloseOldest closes the runs that were idle longest until their memory reaches bytes, small ones together.
+func (h *Head) CloseOldest(bytes int64) []*Part {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.packLocked(func(*run) bool { return true }, bytes)
+}
+
+// Freeze closes everything: the head was cut and nothing will be applied any more.
+func (h *Head) Freeze() []*Part {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.frozen = true
+	h.byHash = nil
+	h.decoded = decodedPart{}
+	return h.packLocked(func(*run) bool { return true }, -1)
+}
+
+// packLocked closes the open runs that want accepts, oldest first until their memory reaches bytes (negative: all). Runs
+// of like label sets end up next to each other, so that like compresses with like.
+func (h *Head) packLocked(want func(*run) bool, bytes int64) []*Part {
+	var runs []*run
+	for _, s := range h.streams {
+		if s.run != nil && want(s.run) {
+			runs = append(runs, s.run)
+		}
+	}
+	if bytes >= 0 {
+		slices.SortFunc(runs, func(a, b *run) int { return int(min(max(a.last-b.last, -1), 1)) })
+		n := 0
+		for sum := int64(0); n < len(runs) && sum < bytes; n++ {
+			sum += runs[n].memoryBytes()
+		}
+		runs = runs[:n]
+	}
+	slices.SortFunc(runs, func(a, b *run) int {
+		return index.CompareCluster(h.streams[a.ref].labels, h.streams[b.ref].labels)
+	})
+	var parts []*Part
+	var group []*run
+	var raw int64
+	var entries int
+	flush := func() {
+		if len(group) > 0 {
+			parts = append(parts, h.closeRunsLocked(group))
+		}
+		group, raw, entries = nil, 0, 0
+	}
+	for _, r := range runs {
+		if r.rows.RawBytes() >= aloneBytesMin {
+			parts = append(parts, h.closeLocked(r))
+			continue
+		}
+		if raw+r.rows.RawBytes() > chunk.RawBytesMax || entries+r.rows.Len() > chunk.EntriesMax {
+			flush()
+		}
+		group = append(group, r)
+		raw += r.rows.RawBytes()
+		entries += r.rows.Len()
+	}
+	flush()
+	return parts
+}
+
+// Seal encodes a part; one that is sealed already is left as it is. On an error the rows
+// stay, readable, and Seal may be tried again.
+func (p *Part) Seal(o chunk.Options) error {
+	p.sealing.Lock()
+	defer p.sealing.Unlock()
+	h := p.head
+	h.mu.RLock()
+	done := p.chunks != nil
+	runs := make([]chunk.Run, len(p.runs))
+	hashes := make([][]uint64, len(p.runs))
+	days := map[int64]struct{}{}
+	for i := range p.runs {
+		r := &p.runs[i]
+		runs[i] = chunk.Run{Ref: r.ref, Rows: r.view}
+		hashes[i] = r.hashes
+		addDays(days, &r.view)
+	}
+	h.mu.RUnlock()
+	if done {
+		return nil
+	}
+	chunks, err := encodeDays(runs, days, o)
+	if err != nil {
+		return fmt.Errorf("seal %d runs: %w", len(runs), err)
+	}
+	for i := range hashes {
+		hashes[i] = slices.Sorted(slices.Values(hashes[i]))
+	}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range p.runs {
+		r := &p.runs[i]
+		r.view, r.hashes, r.sorted = chunk.View{}, hashes[i], true
+	}
+	p.chunks = chunks
+	h.addClosed(-p.memory)
+	h.addSealed(p.sealedBytes())
+	return nil
+}
+
+func (p *Part) sealedBytes() int64 {
+	var n int64
+	for _, c := range p.chunks {
+		n += c.MemoryBytes()
+	}
+	for i := range p.runs {
+		n += int64(cap(p.runs[i].hashes)) * 8
+	}
+	return n
+}
+
+const dayNanos = model.Timestamp(24 * time.Hour)
+
+// dayOf numbers UTC days from the epoch, rounding down.
+func dayOf(t model.Timestamp) int64 {
+	d := t / dayNanos
+	if t%dayNanos < 0 {
+		d--
+	}
+	return int64(d)
+}
+
+func addDays(days map[int64]struct{}, v *chunk.View) {
+	first, last := dayOf(v.MinTime()), dayOf(v.MaxTime())
+	days[first], days[last] = struct{}{}, struct{}{}
+	if last-first < 2 {
+		return
+	}
+	for _, t := range v.Timestamps() {
+		days[dayOf(t)] = struct{}{}
+	}
+}
+
+// encodeDays makes one chunk for each day: a block, and so a chunk, never crosses a UTC day.
+func encodeDays(runs []chunk.Run, days map[int64]struct{}, o chunk.Options) ([]*chunk.Encoded, error) {
+	if len(days) == 0 {
+		return nil, errors.New("no entries")
+	}
+	ordered := make([]int64, 0, len(days))
+	for d := range days {
+		ordered = append(ordered, d)
+	}
+	slices.Sort(ordered)
+	chunks := make([]*chunk.Encoded, 0, len(ordered))
+	for _, d := range ordered {
+		if len(ordered) > 1 {
+			for i := range runs {
+				runs[i].Within = dayInterval(d)
+			}
+		}
+		c, err := chunk.Encode(runs, o)
+		if err != nil {
+			return nil, err
+		}
+		chunks = append(chunks, c)
+	}
+	return chunks, nil
+}
+
+// dayInterval is the part of a day that a Timestamp can express.
+func dayInterval(d int64) model.Interval {
+	iv := model.Interval{Start: model.MinTimestamp, End: model.MaxTimestamp}
+	if d > dayOf(model.MinTimestamp) {
+		iv.Start = model.Timestamp(d) * dayNanos
+	}
+	if d < dayOf(model.MaxTimestamp) {
+		iv.End = model.Timestamp(d+1) * dayNanos
+	}
+	return iv
+}
+
+// decodedPart keeps the run that the last duplicate test had to read: a batch that is sent again asks for its
+// neighbours next. Used by Apply only.
+type decodedPart struct {
+	of     partRun
+	rows   *chunk.Rows
+	byHash map[uint64][]int32
+}
+
+// holds reports whether the closed run has an entry equal to e. A chunk in memory that cannot be decoded is our own fault;
+// saying no is then the safe answer: the entry may be stored twice, but it is never lost.
+func (d *decodedPart) holds(c partRun, e *model.Entry, hash uint64) bool {
+	if d.rows == nil || d.of != c {
+		rows, err := c.part.decodeRun(c.run)
+		if err != nil {
+			return false
+		}
+		*d = decodedPart{of: c, rows: rows, byHash: make(map[uint64][]int32, rows.Len())}
+		view := rows.Snapshot()
+		for i := range view.Len() {
+			entry := view.Entry(i)
+			h := entryHash(&entry)
+			d.byHash[h] = append(d.byHash[h], int32(i))
+		}
+	}
+	view := d.rows.Snapshot()
+	for _, i := range d.byHash[hash] {
+		if sameEntry(&view, int(i), e) {
+			return true
+		}
+	}
+	return false
+}
+
+// decodeRun returns the rows of one run. Called with mu held.
+func (p *Part) decodeRun(n int) (*chunk.Rows, error) {
+	rows := &chunk.Rows{}
+	r := &p.runs[n]
+	if p.chunks == nil {
+		for i := range r.view.Len() {
+			rows.Append(r.view.Entry(i))
+		}
+		return rows, nil
+	}
+	for _, c := range p.chunks {
+		if err := appendDecoded(rows, c.Reader(), r.ref); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// appendDecoded appends the entries that a chunk holds of one stream.
+func appendDecoded(rows *chunk.Rows, c *chunk.Reader, ref model.StreamRef) error {
+	at := slices.IndexFunc(c.Table().Runs, func(r chunk.RunInfo) bool { return r.Ref == ref })
+	if at < 0 {
+		return nil // the run has no entry on this chunk's day
+	}
+	info := c.Table().Runs[at]
+	times, err := c.Timestamps(nil)
+	if err != nil {
+		return err
+	}
+	ends, err := c.LineEnds(nil)
+	if err != nil {
+		return err
+	}
+	lines, err := c.Lines(nil)
+	if err != nil {
+		return err
+	}
+	var levels chunk.Levels
+	if err := c.Levels(&levels); err != nil {
+		return err
+	}
+	var metadata chunk.Metadata
+	if err := c.Metadata(&metadata); err != nil {
+		return err
+	}
+	var pairs []model.Pair
+	for i := int(info.First); i < int(info.First+info.Count); i++ {
+		start := uint32(0)
+		if i > 0 {
+			start = ends[i-1]
+		}
+		pairs = metadata.Pairs(pairs[:0], i)
+		rows.Append(model.Entry{
+			Timestamp: times[i], Line: string(lines[start:ends[i]]),
+			Level: levels.Names[levels.Codes[i]], Metadata: pairs,
+		})
+	}
+	return nil
+}

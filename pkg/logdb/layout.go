@@ -1,0 +1,11 @@
+package logdb
+
+// The names below the data directory.
+const (
+	lockName       = "LOCK"
+	stateName      = "state.json"
+	walName        = "wal"
+	blocksName     = "blocks"
+	quarantineName = "quarantine"
+	tmpName        = "tmp"
+)

@@ -1,0 +1,57 @@
+package logdb
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
+)
+
+type metrics struct {
+	entries, duplicates, bytes prometheus.Counter
+	streamsCreated             prometheus.Counter
+	sealFailures               prometheus.Counter
+	flushes                    *prometheus.CounterVec
+	flushSeconds               prometheus.Histogram
+	carries                    prometheus.Counter
+	badChunks, badBlocks       prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer, db *DB) *metrics {
+	f := promauto.With(r)
+	counter := func(name, help string) prometheus.Counter {
+		return f.NewCounter(prometheus.CounterOpts{Name: "woodshed_" + name, Help: help})
+	}
+	gauge := func(name, help string, v func() float64) {
+		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "woodshed_" + name, Help: help}, v)
+	}
+	gauge("head_memory_bytes", "Memory of all heads, those being flushed included.", func() float64 { return float64(db.heads.MemoryBytes()) })
+	gauge("head_open_bytes", "Memory of open runs, streams and postings in heads.", func() float64 { return float64(db.heads.Open.Load()) })
+	gauge("head_raw_bytes", "Lines and metadata in heads, uncompressed.", func() float64 { return float64(db.heads.Raw.Load()) })
+	gauge("tenants", "Tenants with data.", func() float64 { db.mu.RLock(); defer db.mu.RUnlock(); return float64(len(db.tenants)) })
+	gauge("blocks", "Blocks on disk.", func() float64 { return float64(db.blockTotals().Blocks) })
+	gauge("block_bytes", "Bytes of blocks on disk.", func() float64 { return float64(db.blockTotals().DiskBytes) })
+	return &metrics{
+		entries:        counter("entries_appended_total", "Entries made durable and visible."),
+		duplicates:     counter("entries_duplicate_total", "Entries dropped because an equal one was still in the head."),
+		bytes:          counter("bytes_appended_total", "Lines and metadata of appended entries, uncompressed."),
+		streamsCreated: counter("streams_created_total", "Streams that appeared in a head."),
+		sealFailures:   counter("seal_failures_total", "Closed parts of a head that could not be encoded."),
+		flushes: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "woodshed_flushes_total", Help: "Flushes of a tenant's head to blocks, by result.",
+		}, []string{"result"}),
+		flushSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "woodshed_flush_duration_seconds", Help: "Time to flush one tenant's head.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 8),
+		}),
+		carries:   counter("carries_total", "Small heads carried forward in the log instead of flushed."),
+		badChunks: counter("corrupt_chunks_total", "Chunks left out of an answer because they are corrupt."),
+		badBlocks: counter("quarantined_blocks_total", "Blocks moved to quarantine because they are corrupt."),
+	}
+}
+
+func (m *metrics) applied(a head.Added) {
+	m.entries.Add(float64(a.Entries))
+	m.duplicates.Add(float64(a.Duplicates))
+	m.bytes.Add(float64(a.Bytes))
+	m.streamsCreated.Add(float64(a.NewStreams))
+}

@@ -1,0 +1,144 @@
+package logdb
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/wal"
+)
+
+// open puts the database together: directories, state, blocks, log.
+func (db *DB) open(ctx context.Context) error {
+	fsys, dir := db.cfg.FS, db.cfg.Dir
+	tmp := path.Join(dir, tmpName)
+	if err := fsys.RemoveAll(tmp); err != nil { // half-written files of an earlier process
+		return fmt.Errorf("empty %s: %w", tmp, err)
+	}
+	for _, d := range []string{dir, tmp, path.Join(dir, blocksName), path.Join(dir, walName)} {
+		if err := fsys.MkdirAll(d); err != nil {
+			return fmt.Errorf("make %s: %w", d, err)
+		}
+	}
+	if err := fsys.SyncDir(dir); err != nil { // before anything below is relied on
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	var err error
+	if db.state, err = loadState(fsys, dir); err != nil {
+		return err
+	}
+	blocks, err := db.loadBlocks()
+	if err != nil {
+		return err
+	}
+	for id, handles := range blocks.handles {
+		db.tenantFor(id).blocks = handles
+	}
+	for id, mark := range blocks.marks {
+		db.state.WalTo[id] = max(db.state.WalTo[id], wal.Position(mark))
+	}
+	end, err := db.replayLog(ctx)
+	if err != nil {
+		return err
+	}
+	return db.openLog(ctx, end)
+}
+
+// openLog opens the log for appending, above every position that a mark names: a log that was lost or removed must not
+// count from the beginning again, or replay would skip what it holds.
+func (db *DB) openLog(ctx context.Context, end wal.Position) error {
+	var floor wal.Position
+	for _, mark := range db.state.WalTo {
+		floor = max(floor, mark)
+	}
+	var err error
+	db.log, err = wal.Open(ctx, wal.Config{
+		FS: db.cfg.FS, Dir: path.Join(db.cfg.Dir, walName), SegmentBytes: db.cfg.SegmentBytes,
+		Sync: db.cfg.Sync, SyncInterval: db.cfg.SyncInterval, Floor: floor, Replayed: end,
+		Logger: db.cfg.Logger, Registerer: db.cfg.Registerer,
+	})
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	return nil
+}
+
+// replayLog applies what the log holds beyond the marks, by the same step as the first time.
+func (db *DB) replayLog(ctx context.Context) (end wal.Position, err error) {
+	start := time.Now()
+	stats, err := wal.Replay(ctx, wal.ReplayConfig{
+		FS: db.cfg.FS, Dir: path.Join(db.cfg.Dir, walName), Progress: db.cfg.Progress,
+	}, db.replayRecord)
+	if err != nil {
+		return 0, fmt.Errorf("replay log: %w", err)
+	}
+	r := &db.replay
+	r.Took, r.Bytes = time.Since(start), stats.Bytes
+	for _, d := range stats.Damage {
+		r.Damage = append(r.Damage, d.String())
+	}
+	if len(r.Damage) > 0 {
+		db.cfg.Logger.Error("the log has damage; records in it are lost", "damage", strings.Join(r.Damage, "; "))
+	}
+	db.cfg.Logger.Info("log replayed", "records", r.Records, "entries", r.Entries, "bytes", r.Bytes, "took", r.Took)
+	return stats.End, nil
+}
+
+func (db *DB) replayRecord(at wal.Position, typ byte, payload []byte) error {
+	id, err := record.TenantOf(payload)
+	if err != nil {
+		return fmt.Errorf("record at %d: %w", at, err)
+	}
+	if at < db.state.WalTo[id] {
+		return nil // in blocks
+	}
+	p, err := db.decoder.Decode(typ, payload)
+	if err != nil {
+		// Its checksum is right, so this is what was written: a newer program wrote it, or ours has a fault. Going on
+		// would lose acknowledged entries silently.
+		return fmt.Errorf("record at %d of tenant %s: %w", at, id, err)
+	}
+	defer p.Release()
+	t := db.tenantFor(id)
+	if typ == record.TypeCarry {
+		t.head.Release()
+		t.head, t.from = head.New(&db.heads), 0
+	}
+	db.replayApply(t, at, p.Push)
+	return nil
+}
+
+func (db *DB) replayApply(t *tenant, at wal.Position, p record.Push) {
+	before := t.head.EntryCount()
+	db.apply(t, at, p.Streams, p.Arrival)
+	db.replay.Records++
+	entries := uint64(0)
+	for i := range p.Streams {
+		entries += uint64(len(p.Streams[i].Entries))
+	}
+	added := t.head.EntryCount() - before
+	db.replay.Entries += added
+	db.replay.Duplicates += entries - added
+}
+
+func sortHandles(handles []*blockHandle) {
+	slices.SortFunc(handles, func(a, b *blockHandle) int { return a.meta.ULID.Compare(b.meta.ULID) })
+}
+
+// tenantIDs returns all tenants' names, sorted.
+func (db *DB) tenantIDs() []model.TenantID {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	ids := make([]model.TenantID, 0, len(db.tenants))
+	for id := range db.tenants {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,228 @@
+package logdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
+	"github.com/woodshed-logs/woodshed/pkg/match"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+// view is what one query reads: one moment of a tenant. Heads stay readable and blocks stay open until it is closed, so no
+// flush in between makes an entry appear twice or not at all.
+type view struct {
+	heads  []*head.Head // in order of age: being flushed, then the live one
+	blocks []*blockHandle
+}
+
+// viewOf takes the view of a tenant for an interval.
+func (t *tenant) viewOf(iv model.Interval) view {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var v view
+	for _, b := range t.blocks {
+		if iv.Overlaps(b.meta.MinTime, b.meta.MaxTime) {
+			v.blocks = append(v.blocks, b)
+		}
+	}
+	if t.flushing != nil {
+		v.heads = append(v.heads, t.flushing.head)
+	}
+	v.heads = append(v.heads, t.head)
+	return v
+}
+
+// source is entries that are read together: a chunk of a block, a sealed chunk or open rows of a head.
+type source struct {
+	view    chunk.View    // when reader and handle are nil
+	reader  *chunk.Reader // of a sealed chunk in memory
+	handle  *blockHandle  // of a chunk in a block
+	ref     chunkRef
+	runs    []head.PieceRun         // which runs to read; for a block's chunk decided when it is opened
+	byRef   map[model.StreamRef]int // block's StreamRef → stream of the query
+	minT    model.Timestamp
+	maxT    model.Timestamp
+	arrived int // rank among the sources: entries of one stream and time in an earlier source came earlier
+}
+
+type chunkRef = block.ChunkRef
+
+// selection is the work of one Select: the streams and where their entries may be.
+type selection struct {
+	streams []labels.Labels
+	rank    []uint32 // of each stream in the order of label sets
+	sources []source
+	held    []*blockHandle
+
+	indexOf map[string]int
+}
+
+func (s *selection) stream(ls labels.Labels) int {
+	key := string(ls.Bytes(nil))
+	if i, ok := s.indexOf[key]; ok {
+		return i
+	}
+	i := len(s.streams)
+	s.indexOf[key] = i
+	s.streams = append(s.streams, ls)
+	return i
+}
+
+// Select implements storage.Querier.
+func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectRequest) (storage.Iterator, error) {
+	filters, err := compileFilters(r.Filters)
+	if err != nil {
+		return nil, err
+	}
+	if r.Limit > 0 && r.Order == storage.Unordered {
+		return nil, errors.New("select with a limit needs an order")
+	}
+	it := &iterator{db: db, request: r, scan: scanner{filters: filters, iv: r.Interval, columns: r.Columns}, pageEntries: pageEntriesMin}
+	t := db.lookup(id)
+	if t == nil || r.Interval.Empty() {
+		it.done = true
+		return it, nil
+	}
+	it.tenant = t
+	if err := db.selectSources(ctx, t, r, it); err != nil {
+		return nil, errors.Join(err, it.Close())
+	}
+	it.sel.rankStreams()
+	it.sortSources()
+	return it, nil
+}
+
+func compileFilters(in []storage.LineFilter) (*match.Matcher, error) {
+	if len(in) == 0 {
+		return nil, nil
+	}
+	filters := make([]match.Filter, len(in))
+	for i, f := range in {
+		filters[i] = match.Filter{Regexp: f.Kind == storage.FilterRegexp, Negate: f.Negate, Any: f.Any}
+	}
+	m, err := match.Compile(filters...)
+	if err != nil {
+		return nil, &storage.Refusal{Class: storage.ErrInvalid, Text: err.Error()}
+	}
+	return m, nil
+}
+
+func (db *DB) selectSources(ctx context.Context, t *tenant, r storage.SelectRequest, it *iterator) error {
+	v := t.viewOf(r.Interval)
+	sel := &it.sel
+	sel.indexOf = map[string]int{}
+	for _, h := range v.blocks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := db.addBlock(sel, h, r)
+		if errors.Is(err, storage.ErrCorrupt) || errors.Is(err, block.ErrCorrupt) {
+			it.stats.Warnings = append(it.stats.Warnings, db.dropBad(t, h, err))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, h := range v.heads {
+		found, err := h.Select(r.Matchers, r.Interval)
+		if err != nil {
+			return err
+		}
+		sel.addHead(found)
+	}
+	return nil
+}
+
+// addBlock opens the block and adds its chunks. The block stays open until the iterator is closed.
+func (db *DB) addBlock(sel *selection, h *blockHandle, r storage.SelectRequest) error {
+	b, err := db.cache.acquire(h, db.cfg.FS, db.cfg.ScratchDir)
+	if err != nil {
+		return err
+	}
+	sel.held = append(sel.held, h)
+	refs, err := b.Resolve(r.Matchers)
+	if err != nil {
+		return fmt.Errorf("resolve in block %s: %w", h.meta.ULID, err)
+	}
+	if refs.IsEmpty() {
+		return nil
+	}
+	streams, err := b.Streams(refs)
+	if err != nil {
+		return fmt.Errorf("streams of block %s: %w", h.meta.ULID, err)
+	}
+	byRef := make(map[model.StreamRef]int, len(streams))
+	for i := range streams {
+		byRef[streams[i].Ref] = sel.stream(streams[i].Labels)
+	}
+	chunks, err := b.Chunks(refs, r.Interval)
+	if err != nil {
+		return fmt.Errorf("chunks of block %s: %w", h.meta.ULID, err)
+	}
+	for _, c := range chunks {
+		sel.sources = append(sel.sources, source{handle: h, ref: c, byRef: byRef, minT: c.MinTime, maxT: c.MaxTime, arrived: len(sel.sources)})
+	}
+	return nil
+}
+
+func (s *selection) addHead(found head.Selected) {
+	index := make([]int, len(found.Streams))
+	for i, ls := range found.Streams {
+		index[i] = s.stream(ls)
+	}
+	for _, p := range found.Pieces {
+		runs := slices.Clone(p.Runs)
+		for i := range runs {
+			runs[i].Stream = index[runs[i].Stream]
+		}
+		s.sources = append(s.sources, source{
+			view: p.View, reader: p.Reader, runs: runs, minT: p.MinTime, maxT: p.MaxTime, arrived: len(s.sources),
+		})
+	}
+}
+
+// rankStreams orders the label sets, so that comparing two entries compares two numbers.
+func (s *selection) rankStreams() {
+	order := make([]int, len(s.streams))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return labels.Compare(s.streams[a], s.streams[b]) })
+	s.rank = make([]uint32, len(order))
+	for r, i := range order {
+		s.rank[i] = uint32(r)
+	}
+	s.indexOf = nil
+}
+
+// openSource gives the reader and runs of a source; a chunk of a block is opened here, so that a query that stops early
+// never reads the tables of the rest.
+func (db *DB) openSource(s *source) (*chunk.Reader, []head.PieceRun, error) {
+	if s.handle == nil {
+		return s.reader, s.runs, nil
+	}
+	var reader *chunk.Reader
+	err := db.use(s.handle, func(b *block.Block) (err error) {
+		reader, err = b.Chunk(s.ref)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var runs []head.PieceRun
+	for i, info := range reader.Table().Runs {
+		if stream, ok := s.byRef[info.Ref]; ok {
+			runs = append(runs, head.PieceRun{Stream: stream, Run: i})
+		}
+	}
+	return reader, runs, nil
+}

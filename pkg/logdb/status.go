@@ -1,0 +1,114 @@
+package logdb
+
+import (
+	"context"
+	"time"
+
+	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// Totals sizes the whole database, for people.
+type Totals struct {
+	Tenants, Blocks     int
+	Streams, Entries    uint64 // Streams: distinct label sets, per tenant
+	RawBytes, DiskBytes int64  // lines and metadata uncompressed; bytes of block files
+	HeadBytes           int64  // memory of heads
+	Oldest, Newest      model.Timestamp
+	Empty               bool
+	LastFlush           time.Time
+	LastFlushTook       time.Duration
+	LastFlushError      string
+}
+
+// Totals sizes the database. It opens each block that it has not counted the streams of yet, once.
+func (db *DB) Totals(ctx context.Context) Totals {
+	out := db.blockTotals()
+	out.HeadBytes = db.heads.MemoryBytes()
+	for _, t := range db.allTenants() {
+		if ctx.Err() != nil {
+			return out
+		}
+		db.addTenantTotals(t, &out)
+	}
+	if r := db.flushed.Load(); r != nil {
+		out.LastFlush, out.LastFlushTook = r.At, r.Took
+		if r.Err != nil {
+			out.LastFlushError = r.Err.Error()
+		}
+	}
+	return out
+}
+
+// blockTotals sizes the blocks from their metas alone.
+func (db *DB) blockTotals() Totals {
+	out := Totals{Empty: true}
+	for _, t := range db.allTenants() {
+		t.mu.RLock()
+		blocks := t.blocks
+		t.mu.RUnlock()
+		out.Tenants++
+		for _, b := range blocks {
+			out.Blocks++
+			out.Entries += b.meta.Entries
+			out.RawBytes += int64(b.meta.RawBytes)
+			for _, f := range b.meta.Files {
+				out.DiskBytes += f.Bytes
+			}
+			out.cover(b.meta.MinTime, b.meta.MaxTime)
+		}
+	}
+	return out
+}
+
+func (o *Totals) cover(minTime, maxTime model.Timestamp) {
+	if o.Empty {
+		o.Oldest, o.Newest, o.Empty = minTime, maxTime, false
+		return
+	}
+	o.Oldest, o.Newest = min(o.Oldest, minTime), max(o.Newest, maxTime)
+}
+
+func (db *DB) addTenantTotals(t *tenant, out *Totals) {
+	v := t.viewOf(model.Interval{Start: model.MinTimestamp, End: model.MaxTimestamp})
+	set := map[model.Fingerprint]struct{}{}
+	for _, h := range v.blocks {
+		for _, fp := range db.fingerprints(h) {
+			set[fp] = struct{}{}
+		}
+	}
+	for _, h := range v.heads {
+		h.Summary(func(fp model.Fingerprint, minTime, maxTime model.Timestamp) {
+			set[fp] = struct{}{}
+			out.cover(minTime, maxTime)
+		})
+		out.Entries += h.EntryCount()
+		out.RawBytes += h.Bytes().Raw.Load()
+	}
+	out.Streams += uint64(len(set))
+}
+
+// fingerprints returns those of the block's streams; none when it cannot be read, which a query will report.
+func (db *DB) fingerprints(h *blockHandle) []model.Fingerprint {
+	h.mu.Lock()
+	known := h.fingerprints
+	h.mu.Unlock()
+	if known != nil {
+		return known
+	}
+	err := db.use(h, func(b *block.Block) error {
+		streams, err := b.Streams(nil)
+		known = make([]model.Fingerprint, len(streams))
+		for i := range streams {
+			known[i] = streams[i].Fingerprint
+		}
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	h.mu.Lock()
+	h.fingerprints = known
+	h.mu.Unlock()
+	return known
+}
