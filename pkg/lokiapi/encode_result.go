@@ -15,8 +15,6 @@ import (
 const (
 	encodingFlagsHeader = "X-Loki-Response-Encoding-Flags"
 	categorizeFlag      = "categorize-labels"
-	// A name that is taken gets this suffix, as in Loki.
-	extractedSuffix = "_extracted"
 )
 
 // wantsCategorized reports whether the client asked for labels by category. Grafana always does.
@@ -116,8 +114,7 @@ func groupStreams(entries []engine.Entry, categorize bool) []streamEntries {
 	return streams
 }
 
-// merger makes one label set of an entry's labels. Structured metadata does not hide a stream label: it gets the suffix.
-// Parsed labels are what the pipeline decided, clashes included, so they win.
+// merger makes one label set of an entry's labels. The pipeline has settled clashes of names already (pipeline.AppendMetadata).
 type merger struct{ b labels.Builder }
 
 func (m *merger) all(e *engine.Entry) labels.Labels {
@@ -126,11 +123,7 @@ func (m *merger) all(e *engine.Entry) labels.Labels {
 	}
 	m.b.Reset(e.Labels)
 	for _, p := range e.Metadata {
-		name := p.Name
-		if e.Labels.Has(name) {
-			name += extractedSuffix
-		}
-		m.b.Set(name, p.Value)
+		m.b.Set(p.Name, p.Value)
 	}
 	for _, p := range e.Parsed {
 		m.b.Set(p.Name, p.Value)

@@ -67,7 +67,7 @@ var someStats = engine.Stats{
 
 func logResult() *engine.Result {
 	sets := lsets(`{app="web"}`, `{app="api", env="prod"}`)
-	meta := []model.Pair{{Name: "detected_level", Value: "info"}, {Name: "env", Value: "hidden"}, {Name: "trace", Value: "t1"}}
+	meta := []model.Pair{{Name: "detected_level", Value: "info"}, {Name: "env_extracted", Value: "hidden"}, {Name: "trace", Value: "t1"}}
 	parsed := []model.Pair{{Name: "status", Value: "500"}}
 	return &engine.Result{Type: engine.ResultStreams, Stats: someStats, Entries: []engine.Entry{
 		{Timestamp: 5, Line: "newest <b>&", Labels: sets[0]},
