@@ -6,7 +6,7 @@
 // elsewhere, no library whose next version may decide otherwise. A change of the rules is a new Version.
 //
 // Where Loki's behaviour would lose or refuse a line for an accident, this package differs: a metadata name of nothing but
-// underscores becomes "_" (Loki answers 500, for ever), and a label value that is not UTF-8 has its bad bytes replaced by
+// underscores becomes "_" (Loki answers 500, for ever), and what in a label is not UTF-8 is replaced by
 // U+FFFD (Loki stores what no JSON answer can carry).
 //
 // The package knows nothing of limits, tenants or HTTP.
@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -94,7 +95,8 @@ func (d *Deriver) Stream(labelsText string) (*Stream, error) {
 // a set as a text and parses that, and the error is what it would say.
 func (d *Deriver) StreamOf(ls labels.Labels) (*Stream, error) {
 	var stack [512]byte
-	key := string(ls.Bytes(stack[:0]))
+	raw := ls.Bytes(stack[:0])
+	key := unsafe.String(unsafe.SliceData(raw), len(raw)) // for this call only: the cache copies what it keeps
 	if s := d.streams.get(keySet, key); s != nil {
 		return s, nil
 	}
@@ -117,8 +119,10 @@ func (d *Deriver) stream(ls []labels.Label) *Stream {
 	s := &Stream{}
 	ls = slices.DeleteFunc(ls, func(l labels.Label) bool { return l.Value == "" })
 	for i := range ls {
-		if !utf8.ValidString(ls[i].Value) {
-			ls[i].Value = strings.ToValidUTF8(ls[i].Value, "\uFFFD")
+		for _, text := range []*string{&ls[i].Name, &ls[i].Value} {
+			if !utf8.ValidString(*text) {
+				*text = strings.ToValidUTF8(*text, "\uFFFD")
+			}
 		}
 	}
 	slices.SortStableFunc(ls, func(a, b labels.Label) int { return strings.Compare(a.Name, b.Name) })

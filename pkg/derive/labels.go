@@ -18,7 +18,8 @@ import (
 // line) and white space may stand between tokens. Strings are quoted with ", ' or `. Errors have the words of Prometheus'
 // parser (github.com/prometheus/prometheus/promql/parser, Apache-2.0), which agents' users meet in their logs.
 //
-// Unlike there, U+FFFD may stand in a string; bytes that are no UTF-8 may not. The labels come as written: unsorted, with
+// Unlike there, U+FFFD may stand in a string (bytes that are no UTF-8 may not), and a name in quotes may be neither empty
+// nor have a zero byte, which ends names in indexes. The labels come as written: unsorted, with
 // empty values and duplicates. They own their memory.
 func parseLabels(text string) ([]labels.Label, error) {
 	if len(text) > labelsTextBytesMax {
@@ -58,7 +59,7 @@ const labelsTextBytesMax = 1<<24 - 1
 
 // notMetricNames are the keywords that cannot be the name of a metric.
 var notMetricNames = map[string]bool{
-	"atan2": true, "on": true, "ignoring": true, "group_left": true, "group_right": true, "bool": true, "inf": true, "nan": true,
+	"atan2": true, "on": true, "ignoring": true, "group_left": true, "group_right": true, "bool": true,
 }
 
 // keywords are the names that the lexer tells from identifiers outside of braces.
@@ -110,8 +111,13 @@ func (p *labelParser) item() (labels.Label, error) {
 			return labels.Label{}, p.unexpected("label set", `"="`)
 		}
 	case tokenString:
-		name = unquoteLabel(p.token.text)
+		quoted := p.token
+		name = unquoteLabel(quoted.text)
 		p.next()
+		if p.sign("=") && (name == "" || strings.IndexByte(name, 0) >= 0) {
+			p.token = fault(quoted.pos, "a label name is empty or has a zero byte")
+			return labels.Label{}, p.unexpected("", "")
+		}
 		if !p.sign("=") {
 			return labels.Label{Name: labels.MetricName, Value: name}, nil
 		}

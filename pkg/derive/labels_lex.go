@@ -39,10 +39,10 @@ func (t labelToken) describe() string {
 		return fmt.Sprintf("%q", t.text)
 	}
 	kind := map[tokenKind]string{tokenIdentifier: "identifier", tokenString: "string", tokenNumber: "number"}[t.kind]
-	if t.kind == tokenIdentifier && strings.Contains(t.text, ":") {
+	switch {
+	case t.kind == tokenIdentifier && strings.Contains(t.text, ":"):
 		kind = "metric identifier"
-	}
-	if len(t.text) > 10 {
+	case t.kind != tokenIdentifier && len(t.text) > 10:
 		return fmt.Sprintf("%s %.10q...", kind, t.text)
 	}
 	return fmt.Sprintf("%s %q", kind, t.text)
@@ -150,7 +150,13 @@ func (l *labelLexer) identifier() labelToken {
 	for l.pos < len(l.text) && (isNameByte(l.text[l.pos]) || !l.inBraces && l.text[l.pos] == ':') {
 		l.pos++
 	}
-	if word := strings.ToLower(l.text[start:l.pos]); !l.inBraces && (keywords[word] || notMetricNames[word]) {
+	if l.inBraces {
+		return l.token(tokenIdentifier, start)
+	}
+	switch word := strings.ToLower(l.text[start:l.pos]); {
+	case word == "inf" || word == "nan":
+		return l.token(tokenNumber, start)
+	case keywords[word] || notMetricNames[word]:
 		return l.token(tokenKeyword, start)
 	}
 	return l.token(tokenIdentifier, start)

@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -105,41 +106,38 @@ func levelOfSeverity(text string) string {
 
 // levelFields are the names that a level is looked for in lines under.
 type levelFields struct {
-	names []string
-	exact map[string]struct{}
-	// For quick rejection: lengths and first bytes of the names, and the lower-cased last bytes of keys that can be one.
-	lengths  [256]bool
+	names   []string
+	longest int
+	// lengths has bit min(n, 63) set under a byte when a name of n bytes begins with it.
+	lengths [256]uint64
+	// lastByte tells the bytes that a key can end with when case does not matter.
 	lastByte [256]bool
-	longest  int
 }
 
 func newLevelFields(names []string) levelFields {
-	f := levelFields{names: names, exact: map[string]struct{}{}}
+	f := levelFields{}
 	for _, n := range names {
 		if n == "" {
 			continue
 		}
-		f.exact[n] = struct{}{}
-		f.lengths[min(len(n), 255)] = true
+		f.names = append(f.names, n)
+		f.lengths[n[0]] |= 1 << min(len(n), 63)
 		f.longest = max(f.longest, len(n))
-		for _, c := range []byte{n[len(n)-1], lowerASCII(n[len(n)-1]), upperASCII(n[len(n)-1])} {
-			f.lastByte[c] = true
-		}
+		last := n[len(n)-1]
+		f.lastByte[lowerASCII(last)], f.lastByte[upperASCII(last)] = true, true
 	}
-	// The fold of a letter may lie outside ASCII.
 	for c := 0x80; c < 0x100; c++ {
-		f.lastByte[c] = true
+		f.lastByte[c] = true // of a letter whose other case lies in ASCII
 	}
 	return f
 }
 
 // has reports whether key is one of the names.
 func (f *levelFields) has(key string) bool {
-	if !f.lengths[min(len(key), 255)] {
+	if key == "" || f.lengths[key[0]]>>min(len(key), 63)&1 == 0 {
 		return false
 	}
-	_, ok := f.exact[key]
-	return ok
+	return slices.Contains(f.names, key)
 }
 
 // levelOfLine finds the level in a line: under one of the names when the line is JSON or logfmt, else the first word that

@@ -87,8 +87,10 @@ func jsonKey(line string, i int) (key string, at int, ok bool) {
 		return "", 0, false
 	}
 	key = line[i+1 : end-1]
-	if escaped && json.Unmarshal([]byte(line[i:end]), &key) != nil {
-		return "", 0, false
+	if escaped {
+		if key, ok = unescapeJSON(line[i:end]); !ok {
+			return "", 0, false
+		}
 	}
 	at = skipSpace(line, end)
 	if at >= len(line) || line[at] != ':' {
@@ -134,25 +136,43 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
+// unescapeJSON decodes a string with its quotes.
+func unescapeJSON(quoted string) (string, bool) {
+	var s string
+	err := json.Unmarshal([]byte(quoted), &s)
+	return s, err == nil
+}
+
+// shortStringBytes is how far stringEnd looks by itself before it calls for help: most keys and values end sooner.
+const shortStringBytes = 24
+
 // stringEnd returns the index behind the quote that ends the string whose first byte is at i, -1 when there is none.
 func stringEnd(s string, i int) (end int, escaped bool) {
-	for {
+	for near := i + shortStringBytes; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return i + 1, escaped
+		case '\\':
+			escaped = true
+			i++
+			near = i + shortStringBytes
+			continue
+		}
+		if i < near {
+			continue
+		}
+		// A quote or a backslash is far. If a backslash comes before the quote, go on from there.
 		n := strings.IndexByte(s[i:], '"')
 		if n < 0 {
 			return -1, escaped
 		}
-		// The quote ends the string unless an odd number of backslashes stands before it. Those before i belong to the
-		// last quote.
-		backslashes := 0
-		for j := i + n - 1; j >= i && s[j] == '\\'; j-- {
-			backslashes++
+		if b := strings.IndexByte(s[i:i+n], '\\'); b >= 0 {
+			n = b
 		}
-		escaped = escaped || backslashes > 0 || strings.IndexByte(s[i:i+n], '\\') >= 0
-		i += n + 1
-		if backslashes%2 == 0 {
-			return i, escaped
-		}
+		i += n - 1
+		near = i + shortStringBytes
 	}
+	return -1, escaped
 }
 
 // blockEnd returns the index behind the bracket that closes the one at i, counting only brackets of its kind outside of

@@ -21,7 +21,7 @@ func (f *levelFields) inLogfmt(line string) string {
 			return found
 		}
 		i = next
-		if len(key) > 3*f.longest { // a letter folds to three bytes at most
+		if !f.lastByte[key[len(key)-1]] || len(key) > 3*f.longest { // a letter folds to three bytes at most
 			continue
 		}
 		for rank, name := range f.names[:best] {

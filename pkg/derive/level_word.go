@@ -3,35 +3,36 @@ package derive
 // The classes of bytes around a word that names a level. A colon before the word makes it part of a compound (misc:error)
 // and does not count; behind it, it does (error: …).
 const (
-	classLeft  = 1 << iota // may stand before the word
+	classFirst = 1 << iota // begins one of the words
+	classLeft              // may stand before the word
 	classRight             // may stand behind it
-	classFirst             // begins one of the words
 )
 
 var wordClass = func() (t [256]byte) {
+	for _, c := range []byte("tdfcewiTDFCEWI\xC4") {
+		t[c] |= classFirst
+	}
 	for _, c := range []byte(" \t\n[({\"'=|") {
 		t[c] |= classLeft
 	}
 	for _, c := range []byte(" \t\n[](){}:,!\"'=|") {
 		t[c] |= classRight
 	}
-	for _, c := range []byte("tdfcewiTDFCEWI\xC4") {
-		t[c] |= classFirst
-	}
 	return t
 }()
 
 // firstLevelWord returns the level that the first word of a line names, of all words that name one and stand alone.
 func firstLevelWord(line string) string {
-	left := byte(classLeft)
+	before := byte(classLeft)
 	for i := range len(line) {
 		class := wordClass[line[i]]
-		if left&classLeft != 0 && class&classFirst != 0 {
+		// One test for both: each by itself is a coin toss to the branch predictor.
+		if before/classLeft&class&classFirst != 0 {
 			if level := levelWordAt(line[i:]); level != "" {
 				return level
 			}
 		}
-		left = class
+		before = class
 	}
 	return LevelUnknown
 }

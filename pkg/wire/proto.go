@@ -138,7 +138,10 @@ func (r *Request) walkEntry(b []byte) error {
 	e.Timestamp = model.MinTimestamp
 	firstPair := len(r.pairs)
 	for i := 0; i < len(b); {
-		key, at := readKey(b, i)
+		key, at := uint64(b[i]), i+1
+		if key >= 0x80 {
+			key, at = readLongKey(b, i)
+		}
 		switch key {
 		case key1Bytes:
 			start, end := readSpan(b, at)
@@ -191,7 +194,10 @@ func (r *Request) walkEntry(b []byte) error {
 
 func walkPair(b []byte, p *model.Pair) error {
 	for i := 0; i < len(b); {
-		key, at := readKey(b, i)
+		key, at := uint64(b[i]), i+1
+		if key >= 0x80 {
+			key, at = readLongKey(b, i)
+		}
 		if key != key1Bytes && key != key2Bytes {
 			var err error
 			if i, err = skipOther(b, i, key, at, &messagePair); err != nil {
@@ -228,7 +234,10 @@ func walkTimestamp(b []byte) (model.Timestamp, error) {
 	var seconds int64
 	var nanos int32
 	for i := 0; i < len(b); {
-		key, at := readKey(b, i)
+		key, at := uint64(b[i]), i+1
+		if key >= 0x80 {
+			key, at = readLongKey(b, i)
+		}
 		switch key {
 		case key1Varint:
 			v, next := readVarint(b, at)
@@ -311,6 +320,11 @@ func readKey(b []byte, i int) (uint64, int) {
 	if c := b[i]; c < 0x80 {
 		return uint64(c), i + 1
 	}
+	return readLongKey(b, i)
+}
+
+// readLongKey is the slow half of readKey. The hot loops check for one byte themselves: the compiler does not inline readKey.
+func readLongKey(b []byte, i int) (uint64, int) {
 	v, next := readVarint(b, i)
 	if next < 0 {
 		return math.MaxUint64, next
@@ -320,11 +334,9 @@ func readKey(b []byte, i int) (uint64, int) {
 
 // readSpan returns the bounds of the bytes whose length stands at b[i]; end is a fault when there are none.
 func readSpan(b []byte, i int) (start, end int) {
-	if i+1 < len(b) && b[i] < 0x80 {
-		start = i + 1
-		end = start + int(b[i])
-		if end <= len(b) {
-			return start, end
+	if i < len(b) && b[i] < 0x80 {
+		if end = i + 1 + int(b[i]); end <= len(b) {
+			return i + 1, end
 		}
 	}
 	return readLongSpan(b, i)
