@@ -45,10 +45,8 @@ export function LabelPicker({ expr, source, onChange }: Props) {
   const titleId = useId();
   const matchers = readMatchers(expr);
   const [rows, setRows] = useState<Row[]>([]);
+  // When the text was edited elsewhere it decides, and rows that never reached it are gone.
   const shown = sameAsText(rows, matchers) ? rows : matchers.map((matcher) => ({ ...matcher, complete: true }));
-  if (shown !== rows) {
-    setRows(shown); // The text was edited elsewhere: it decides, and rows that never reached it are gone.
-  }
 
   const indexInText = (row: number) => shown.slice(0, row).filter(({ complete }) => complete).length;
 
@@ -182,7 +180,7 @@ function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
         value={alternatives.map(({ text }) => option(text))}
         options={loadValues}
         onChange={(picked) => changeValues(picked.map(({ value }) => value))}
-        placeholder={row.name ? 'Values' : 'Choose a label first'}
+        placeholder="Values"
         disabled={!row.name}
         createCustomValue
         width="auto"

@@ -118,7 +118,7 @@ describe('QueryEditor', () => {
     await user.tab();
     expect(changes).toEqual(['{app="api"} |= oops']);
     expect(onRunQuery).not.toHaveBeenCalled();
-    expect(screen.getByText('Line 1, column 16: unexpected oops: put the text in quotes')).toBeInTheDocument();
+    expect(await screen.findByText('Line 1, column 16: unexpected oops: put the text in quotes')).toBeInTheDocument();
     await user.clear(field());
     await user.type(field(), '{{app="web"}');
     await user.tab();
@@ -142,7 +142,7 @@ describe('QueryEditor', () => {
 
   it('says so when no stream matches', async () => {
     setup('{app="nobody"}', { streams: 0 });
-    expect(await screen.findByText('No stream matches {app="nobody"} in this time range')).toBeInTheDocument();
+    expect(await screen.findByText('No stream matches {app="nobody"} in this time range.')).toBeInTheDocument();
   });
 
   it('tells the first user where to push', async () => {

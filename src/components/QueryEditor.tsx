@@ -1,6 +1,6 @@
 import { CoreApp, getDefaultTimeRange, type QueryEditorProps } from '@grafana/data';
-import { Alert, Stack } from '@grafana/ui';
-import React, { useCallback, useMemo, useRef, useState } from 'react';
+import { Stack } from '@grafana/ui';
+import React, { useCallback, useEffect, useMemo, useReducer, useRef } from 'react';
 import { pushUrl } from '../api';
 import type { WoodshedDatasource } from '../datasource';
 import { findProblems, isBlank } from '../logql/parse';
@@ -9,11 +9,15 @@ import type { SelectorStats, WoodshedOptions, WoodshedQuery } from '../types';
 import { EmptyStore } from './EmptyStore';
 import { LabelPicker } from './LabelPicker';
 import { LogQLField } from './LogQLField';
+import { Notice } from './Notice';
 import { QueryOptions } from './QueryOptions';
 import { StoreNotices } from './StoreNotices';
 import { useAnswer } from './useAnswer';
+import { useSettled } from './useSettled';
 
 type Props = QueryEditorProps<WoodshedDatasource, WoodshedQuery, WoodshedOptions>;
+
+const TYPING_PAUSE_MS = 600; // A half-typed text is not wrong yet; its mark in the field is enough.
 
 /** One query, twice: the picker row and the text. The text decides; the picker shows and edits its first selector. */
 export function QueryEditor({ datasource, query, range, app, onChange, onRunQuery }: Props) {
@@ -28,6 +32,7 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
   const status = useAnswer(useCallback(() => datasource.api.status(), [datasource]));
   const stats = useAnswer(useCallback(() => askStats(datasource, expr, timeRange), [datasource, expr, timeRange]));
   const problems = findProblems(draft);
+  const settled = useSettled(draft, TYPING_PAUSE_MS);
   const ran = useRef(expr);
 
   const run = (text: string) => {
@@ -56,9 +61,9 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
     <Stack direction="column" gap={1}>
       <LabelPicker expr={draft} source={source} onChange={onPick} />
       <LogQLField value={draft} source={source} onChange={setDraft} onBlur={onBlur} onRun={run} />
-      {problems[0] && <Alert severity="error" title={problems[0].message} />}
+      {settled && problems[0] && <Notice severity="error">{problems[0].message}</Notice>}
       {stats?.streams === 0 && status?.entries !== 0 && (
-        <Alert severity="info" title={`No stream matches ${printSelector(readMatchers(expr))} in this time range`} />
+        <Notice severity="info">No stream matches {printSelector(readMatchers(expr))} in this time range.</Notice>
       )}
       <QueryOptions
         query={{ ...query, expr: draft }}
@@ -74,24 +79,52 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
   );
 }
 
-/** The text as it is typed. It is given to Grafana when it is sent; a text that comes from Grafana and was not ours replaces it. */
-function useDraft(expr: string, onSend: (text: string) => void) {
-  const [draft, setDraft] = useState(expr);
-  const [seen, setSeen] = useState(expr);
-  const [sent, setSent] = useState(expr);
-  if (expr !== seen) {
-    setSeen(expr);
-    if (expr !== sent) {
-      setDraft(expr);
-      setSent(expr);
-    }
+interface Edit {
+  text: string;
+  /** The query of Grafana that the text was typed over. */
+  base: string;
+  /** The query that was given to Grafana and has not come back yet. */
+  sent?: string;
+}
+
+type EditEvent =
+  | { type: 'typed'; text: string; expr: string }
+  | { type: 'sent'; text: string; expr: string }
+  | { type: 'arrived'; expr: string };
+
+function nextEdit(edit: Edit | undefined, event: EditEvent): Edit | undefined {
+  switch (event.type) {
+    case 'typed':
+      return edit && isCurrent(edit, event.expr)
+        ? { ...edit, text: event.text }
+        : { text: event.text, base: event.expr };
+    case 'sent':
+      return { text: event.text, base: event.expr, sent: event.text };
+    case 'arrived':
+      return edit?.sent === event.expr ? { text: edit.text, base: event.expr } : edit;
   }
-  const send = (text: string) => {
-    setDraft(text);
-    setSent(text);
-    onSend(text);
+}
+
+function isCurrent(edit: Edit, expr: string): boolean {
+  return edit.base === expr || edit.sent === expr;
+}
+
+/**
+ * The text as it is typed, until it is sent. Grafana may render a query that we sent before it renders our own state, or a while
+ * after, so a text counts as long as Grafana's query is the one it was typed over or the one that was sent; any other query of
+ * Grafana's replaces it.
+ */
+function useDraft(expr: string, onSend: (text: string) => void) {
+  const [edit, dispatch] = useReducer(nextEdit, undefined);
+  useEffect(() => dispatch({ type: 'arrived', expr }), [expr]);
+  return {
+    draft: edit && isCurrent(edit, expr) ? edit.text : expr,
+    setDraft: (text: string) => dispatch({ type: 'typed', text, expr }),
+    send: (text: string) => {
+      dispatch({ type: 'sent', text, expr });
+      onSend(text);
+    },
   };
-  return { draft, setDraft, send };
 }
 
 /** What the selectors of a query would read, all together; undefined when there is nothing to ask. */

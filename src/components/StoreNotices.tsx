@@ -1,6 +1,6 @@
-import { Alert } from '@grafana/ui';
 import React from 'react';
 import type { StoreStatus } from '../types';
+import { Notice } from './Notice';
 import { countOf } from './numbers';
 
 interface Props {
@@ -14,14 +14,14 @@ export function StoreNotices({ status }: Props) {
   return (
     <>
       {refused.map(({ reason, tenant, entries, text }) => (
-        <Alert
-          key={`${tenant ?? ''}/${reason}`}
-          severity="warning"
-          title={`${countOf(entries, 'entry')} refused in the last 15 minutes: ${text}`}
-        />
+        <Notice key={`${tenant ?? ''}/${reason}`} severity="warning">
+          {countOf(entries, 'entry')} refused in the last 15 minutes: {text}
+        </Notice>
       ))}
       {warnings.map((warning) => (
-        <Alert key={warning} severity="warning" title={warning} />
+        <Notice key={warning} severity="warning">
+          {warning}
+        </Notice>
       ))}
     </>
   );

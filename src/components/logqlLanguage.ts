@@ -52,6 +52,7 @@ async function suggest(
   return completions.map((completion, index) => ({
     label: completion.label,
     insertText: completion.insert,
+    insertTextRules: completion.snippet ? monaco.languages.CompletionItemInsertTextRule.InsertAsSnippet : undefined,
     filterText: completion.label,
     detail: completion.detail,
     kind: kindOf(monaco.languages.CompletionItemKind, completion),

@@ -67,7 +67,7 @@ describe('complete', () => {
 
   it('offers stages, labels, durations and functions', async () => {
     expect(await f('{a="b"} | ¦')).toEqual(expect.arrayContaining(['json', 'app', 'detected_level']));
-    expect(await f('{a="b"} ¦')).toEqual(expect.arrayContaining(['|= ""', '| logfmt']));
+    expect(await f('{a="b"} ¦')).toEqual(expect.arrayContaining(['|= "$0"', '| logfmt']));
     expect(await f('rate({a="b"}[¦')).toContain('$__auto');
     expect(await f('sum by (¦')).toContain('detected_level');
     expect(await f('¦')).toEqual(expect.arrayContaining(['{', 'sum', 'count_over_time']));

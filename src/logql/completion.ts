@@ -26,6 +26,8 @@ export interface Completion {
   insert: string;
   kind: 'label' | 'value' | 'function' | 'operator' | 'keyword' | 'duration';
   detail?: string;
+  /** `insert` says with $0 where the cursor goes. */
+  snippet?: boolean;
   /** The next thing to type has completions of its own. */
   goOn?: boolean;
 }
@@ -39,25 +41,31 @@ export interface LabelSource {
 const DURATIONS = ['$__auto', '$__interval', '$__range', '1m', '5m', '10m', '30m', '1h', '1d'];
 
 const LINE_FILTERS: Completion[] = [
-  { label: '|=', insert: '|= ""', kind: 'operator', detail: 'line contains' },
-  { label: '!=', insert: '!= ""', kind: 'operator', detail: 'line does not contain' },
-  { label: '|~', insert: '|~ ""', kind: 'operator', detail: 'line matches a regular expression' },
-  { label: '!~', insert: '!~ ""', kind: 'operator', detail: 'line does not match a regular expression' },
+  { label: '|=', insert: '|= "$0"', snippet: true, kind: 'operator', detail: 'line contains' },
+  { label: '!=', insert: '!= "$0"', snippet: true, kind: 'operator', detail: 'line does not contain' },
+  { label: '|~', insert: '|~ "$0"', snippet: true, kind: 'operator', detail: 'line matches a regular expression' },
+  {
+    label: '!~',
+    insert: '!~ "$0"',
+    snippet: true,
+    kind: 'operator',
+    detail: 'line does not match a regular expression',
+  },
 ];
 
 const STAGES: Completion[] = [
   ['json', 'json', 'labels from a JSON line'],
   ['logfmt', 'logfmt', 'labels from key=value pairs'],
-  ['pattern', 'pattern "<_>"', 'labels from the shape of a line'],
-  ['regexp', 'regexp "(?P<name>.*)"', 'labels from a regular expression'],
+  ['pattern', 'pattern "$0"', 'labels from the shape of a line'],
+  ['regexp', 'regexp "$0"', 'labels from a regular expression'],
   ['unpack', 'unpack', 'labels from a packed line'],
-  ['line_format', 'line_format "{{.message}}"', 'rewrite the line'],
-  ['label_format', 'label_format new=old', 'rename or compute a label'],
+  ['line_format', 'line_format "{{.$0}}"', 'rewrite the line'],
+  ['label_format', 'label_format $0=', 'rename or compute a label'],
   ['decolorize', 'decolorize', 'remove terminal colours'],
   ['drop', 'drop ', 'forget labels'],
   ['keep', 'keep ', 'keep only these labels'],
   ['unwrap', 'unwrap ', 'take a label as the number to compute with'],
-].map(([label, insert, detail]) => ({ label, insert, detail, kind: 'keyword' }));
+].map(([label, insert, detail]) => ({ label, insert, detail, kind: 'keyword', snippet: insert.includes('$0') }));
 
 /** The text before the cursor with the content of strings and comments blanked, so that brackets can be counted. */
 function blankStrings(text: string, tokens: Token[]): string {

@@ -63,6 +63,7 @@ export class FakeMonaco {
   Range = { fromPositions: (start: Position, end: Position) => ({ start, end }) };
   languages = {
     CompletionItemKind: { Field: 1, Value: 2, Function: 3, Operator: 4, Keyword: 5, Unit: 6 },
+    CompletionItemInsertTextRule: { InsertAsSnippet: 4 },
     register: ({ id }: { id: string }) => this.registered.push(id),
     setLanguageConfiguration: () => {},
     setMonarchTokensProvider: () => {},
