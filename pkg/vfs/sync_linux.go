@@ -23,7 +23,8 @@ func (f osFile) Sync() error {
 		}
 	})
 	if err != nil {
-		return err
+		// Control fails on a closed file and on nothing else, with an error that errors.Is does not know.
+		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: os.ErrClosed}
 	}
 	if syncErr != nil {
 		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: syncErr}
