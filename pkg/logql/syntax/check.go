@@ -43,7 +43,7 @@ const matchersMessage = `queries require at least one regexp or equality matcher
 // checkMatchers refuses selectors that could not tell any stream from all streams.
 func checkMatchers(ms []*labels.Matcher) error {
 	for _, m := range ms {
-		if (m.Type == labels.MatchEqual || m.Type == labels.MatchRegexp) && !m.Matches("") {
+		if !m.Matches("") {
 			return nil
 		}
 	}

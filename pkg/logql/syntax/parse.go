@@ -32,6 +32,9 @@ func Parse(text string) (Expr, error) {
 	if err := p.check(e); err != nil {
 		return nil, err
 	}
+	if p.stageFault != nil {
+		return nil, p.stageFault
+	}
 	return e, nil
 }
 
@@ -75,6 +78,8 @@ type parser struct {
 	// faults holds what is wrong with the meaning of a node. A fault of the grammar anywhere goes first, then the fault
 	// of the outermost, leftmost node.
 	faults map[Expr]*ParseError
+	// stageFault is the first fault of a stage's argument, said when there is nothing else to say.
+	stageFault error
 }
 
 func newParser(text string) (*parser, error) {
@@ -161,9 +166,18 @@ func (p *parser) fault(e Expr, err error) {
 	p.faults[e] = pe
 }
 
-// name takes a word, keyword or not.
+// noteStage keeps the first fault of a stage's argument.
+func (p *parser) noteStage(err error) {
+	if p.stageFault == nil {
+		p.stageFault = err
+	}
+}
+
+// name takes a word. A keyword is one too, unless what follows shows that it was meant as a keyword.
 func (p *parser) name(expected ...string) (string, error) {
-	if !p.cur().isWord() {
+	t, next := p.cur(), p.peek(1)
+	meantSo := next.kind == kindIdentifier || next.kind >= kindBy || next.kind == kindOpenParen || next.kind == kindString
+	if !t.isWord() || t.kind != kindIdentifier && meantSo {
 		return "", p.unexpected(expected...)
 	}
 	return p.take().text, nil
@@ -188,7 +202,7 @@ func (p *parser) names() ([]string, error) {
 		if p.accept(kindCloseParen) {
 			return names, nil
 		}
-		if _, err := p.expect(kindComma, ")", ","); err != nil {
+		if _, err := p.expect(kindComma, ",", ")"); err != nil {
 			return nil, err
 		}
 		expected = []string{"IDENTIFIER"}

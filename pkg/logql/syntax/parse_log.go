@@ -13,8 +13,14 @@ func (p *parser) logExpr() (*LogExpr, error) {
 	if l.Matchers, err = p.selector(); err != nil {
 		return nil, err
 	}
-	l.Stages, err = p.stages(l.Stages)
-	return l, err
+	if l.Stages, err = p.stages(l.Stages); err != nil {
+		return nil, err
+	}
+	if p.atUnwrap() { // only a range has a value to take
+		p.take()
+		return nil, p.unexpected()
+	}
+	return l, nil
 }
 
 // selector = "{" [ matcher { "," matcher } ] "}" .
@@ -130,7 +136,11 @@ func (p *parser) logRangeInParens() (*logRange, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := p.expect(kindCloseParen); err != nil {
+	var expected []string
+	if r.ranged {
+		expected = []string{")"}
+	}
+	if _, err := p.expect(kindCloseParen, expected...); err != nil {
 		return nil, err
 	}
 	if r.ranged {
@@ -191,7 +201,7 @@ func (p *parser) unwrap() (*Unwrap, error) {
 		if _, err := p.expect(kindCloseParen, ")"); err != nil {
 			return nil, err
 		}
-	} else if u.Label, err = p.name(); err != nil {
+	} else if u.Label, err = p.name("IDENTIFIER", "BYTES_CONV", "DURATION_CONV", "DURATION_SECONDS_CONV"); err != nil {
 		return nil, err
 	}
 	for p.accept(kindPipe) {

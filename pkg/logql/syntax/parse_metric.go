@@ -68,19 +68,10 @@ func (p *parser) modifiers(b *Binary) error {
 	default:
 		return nil
 	}
-	if p.at(kindOpenParen) && p.includeFollows() {
+	if p.at(kindOpenParen) {
 		m.Include, err = p.names()
 	}
 	return err
-}
-
-// includeFollows tells the labels of a group_left from an operand in parentheses: "(" name ( "," | ")" ), or "(" ")".
-func (p *parser) includeFollows() bool {
-	if p.peek(1).kind == kindCloseParen {
-		return true
-	}
-	after := p.peek(2).kind
-	return p.peek(1).isWord() && (after == kindComma || after == kindCloseParen)
 }
 
 // operand = log query | number | aggregation | vector(n) | label_replace(…) | "(" expr ")" .
@@ -167,8 +158,11 @@ func (p *parser) labelReplace() (Expr, error) {
 	}
 	var args [4]string
 	for i := range args {
-		// Behind a complete expression Loki would also take an operator, and names only the comma.
-		if _, err := p.expect(kindComma, ","); err != nil {
+		expected := []string{","}
+		if i == 0 { // an operator could have stood here as well
+			expected = nil
+		}
+		if _, err := p.expect(kindComma, expected...); err != nil {
 			return nil, err
 		}
 		t, err := p.expect(kindString, "STRING")
@@ -290,9 +284,12 @@ func (p *parser) rangeAggregation() (Expr, error) {
 		return nil, err
 	}
 	if !r.ranged {
+		if r.unwrap != nil && len(r.unwrap.Filters) == 0 {
+			return nil, p.unexpected("RANGE", "|")
+		}
 		return nil, p.unexpected()
 	}
-	if _, err := p.expect(kindCloseParen); err != nil {
+	if _, err := p.expect(kindCloseParen, ")"); err != nil {
 		return nil, err
 	}
 	e.Log, e.Range, e.Offset, e.Unwrap = r.log, r.length, r.offset, r.unwrap

@@ -31,20 +31,9 @@ func (p *parser) stages(stages []Stage) ([]Stage, error) {
 	}
 }
 
-// atLineFilter tells a line filter from a comparison of two log queries, which means nothing: both begin with != only,
-// and what follows decides.
 func (p *parser) atLineFilter() bool {
-	if _, ok := lineFilterOps[p.cur().kind]; !ok {
-		return false
-	}
-	if !p.at(kindNotEqual) {
-		return true
-	}
-	switch p.peek(1).kind {
-	case kindOpenBrace, kindOpenParen, kindNumber, kindRangeOp, kindVectorOp, kindVector, kindLabelReplace, kindBool:
-		return false
-	}
-	return true
+	_, ok := lineFilterOps[p.cur().kind]
+	return ok
 }
 
 // lineFilter = op ( string | ip ) { "or" ( string | ip ) } where ip = "ip" "(" string ")" .
@@ -56,12 +45,12 @@ func (p *parser) lineFilter() (*LineFilter, error) {
 			return nil, err
 		}
 		f.Any = append(f.Any, a)
-		if !p.at(kindOr) || p.peek(1).kind != kindString && p.peek(1).kind != kindIP {
+		if !p.accept(kindOr) {
 			break
 		}
-		p.take()
 	}
-	return f, p.checkLineFilter(f)
+	p.noteStage(p.checkLineFilter(f))
+	return f, nil
 }
 
 func (p *parser) lineAlternative() (LineAlternative, error) {
@@ -91,14 +80,19 @@ func (p *parser) pipeStage() (Stage, error) {
 		f, err := p.labelFilter()
 		return &LabelFilterStage{Filter: f}, err
 	}
-	switch t := p.take(); t.kind {
+	t := p.cur()
+	if t.kind < kindJSON || t.kind > kindKeep {
+		return nil, p.unexpected()
+	}
+	switch p.take(); t.kind {
 	case kindJSON:
 		list, err := p.extractions()
 		if err != nil {
 			return nil, err
 		}
 		s := &JSON{Extractions: list}
-		return s, checkJSON(s)
+		p.noteStage(checkJSON(s))
+		return s, nil
 	case kindLogfmt:
 		return p.logfmt()
 	case kindRegexp:
@@ -123,18 +117,17 @@ func (p *parser) pipeStage() (Stage, error) {
 			return nil, err
 		}
 		s := &LineFormat{Template: text.text}
-		return s, checkLineFormat(s)
+		p.noteStage(checkLineFormat(s))
+		return s, nil
 	case kindLabelFormat:
 		return p.labelFormat()
-	case kindDrop, kindKeep:
+	case kindDrop:
 		picks, err := p.labelPicks()
-		if t.kind == kindDrop {
-			return &Drop{Labels: picks}, err
-		}
+		return &Drop{Labels: picks}, err
+	default: // kindKeep
+		picks, err := p.labelPicks()
 		return &Keep{Labels: picks}, err
 	}
-	p.i-- // the token that was no stage
-	return nil, p.unexpected()
 }
 
 // logfmt = "logfmt" { flag } [ extractions ] .
@@ -151,7 +144,8 @@ func (p *parser) logfmt() (Stage, error) {
 	if s.Extractions, err = p.extractions(); err != nil {
 		return nil, err
 	}
-	return s, checkLogfmt(s)
+	p.noteStage(checkLogfmt(s))
+	return s, nil
 }
 
 // extractions = [ name [ "=" string ] { "," name [ "=" string ] } ] .
@@ -195,12 +189,13 @@ func (p *parser) labelFormat() (Stage, error) {
 		f := LabelFormatting{Label: label}
 		if t := p.cur(); t.kind == kindString {
 			f.Template = p.take().text
-		} else if f.Source, err = p.name("STRING", "IDENTIFIER"); err != nil {
+		} else if f.Source, err = p.name("IDENTIFIER", "STRING"); err != nil {
 			return nil, err
 		}
 		s.Formats = append(s.Formats, f)
 		if !p.accept(kindComma) {
-			return s, checkLabelFormat(s)
+			p.noteStage(checkLabelFormat(s))
+			return s, nil
 		}
 	}
 }
@@ -235,7 +230,7 @@ func (p *parser) atLabelFilter() bool {
 	if t.kind == kindOpenParen || t.kind == kindIdentifier {
 		return true // nothing else begins with them; what is wrong is said there
 	}
-	if !t.isWord() || !isComparison(next) {
+	if !t.isWord() || !isComparison(next) || t.kind == kindAnd || t.kind == kindOr {
 		return false
 	}
 	return !slices.Contains(ambiguous, t.kind) || next != kindNotEqual && next != kindNotMatch
@@ -302,7 +297,7 @@ func reducesBefore(top, next kind) bool {
 // labelFilterJoin takes what joins this term with the next, if there is a next.
 func (p *parser) labelFilterJoin() (kind, bool) {
 	switch {
-	case p.at(kindAnd, kindOr) && !isComparison(p.peek(1).kind):
+	case p.at(kindAnd, kindOr):
 		return p.take().kind, true
 	case p.accept(kindComma):
 		return kindComma, true
@@ -361,6 +356,9 @@ func (p *parser) labelFilterTerm() (LabelFilter, error) {
 		_, err = p.expect(kindCloseParen)
 		return f, err
 	}
+	if p.at(kindAnd, kindOr) { // they join filters; no filter is about a label of that name
+		return nil, p.unexpected("IDENTIFIER", "(")
+	}
 	name, err := p.name("IDENTIFIER", "(")
 	if err != nil {
 		return nil, err
@@ -389,7 +387,8 @@ func (p *parser) labelFilterTerm() (LabelFilter, error) {
 			return nil, err
 		}
 		f := &IPFilter{Label: name, Negate: op == kindNotEqual, Range: text}
-		return f, checkIPFilter(f)
+		p.noteStage(checkIPFilter(f))
+		return f, nil
 	}
 	return p.typedFilter(name)
 }

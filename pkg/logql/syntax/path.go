@@ -37,8 +37,7 @@ func ParseJSONPath(text string) ([]PathStep, error) {
 			steps = append(steps, PathStep{Key: key})
 			i += len(key)
 		default:
-			r, _ := utf8.DecodeRuneInString(text[i:])
-			return nil, fmt.Errorf("unexpected char %c", r)
+			return nil, unexpectedChar(text[i:])
 		}
 	}
 	if len(steps) == 0 {
@@ -72,10 +71,11 @@ func ParseLogfmtKey(text string) (string, error) {
 	if len(text) > 2 && text[0] == '"' && text[len(text)-1] == '"' {
 		return text[1 : len(text)-1], nil
 	}
-	if key := keyAt(text, 0); key != "" && key == text {
-		return key, nil
+	key := keyAt(text, 0)
+	if key == "" || key != text {
+		return "", unexpectedChar(text[len(key):])
 	}
-	return "", errors.New("syntax error: not a logfmt key")
+	return key, nil
 }
 
 // keyAt returns the plain key at offset i, "" when none begins there.
@@ -88,3 +88,11 @@ func keyAt(text string, i int) string {
 }
 
 func isKeyStart(c byte) bool { return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+func unexpectedChar(rest string) error {
+	if rest == "" {
+		return errors.New("syntax error: unexpected $end")
+	}
+	r, _ := utf8.DecodeRuneInString(rest)
+	return fmt.Errorf("unexpected char %c", r)
+}

@@ -58,6 +58,8 @@ const (
 	kindOr
 	kindAnd
 	kindUnless
+	kindUnwrap
+	// The stages, from kindJSON to kindKeep.
 	kindJSON
 	kindRegexp
 	kindLogfmt
@@ -65,14 +67,13 @@ const (
 	kindPattern
 	kindLabelFormat
 	kindLineFormat
-	kindUnwrap
 	kindDecolorize
 	kindDrop
 	kindKeep
-	kindLabelReplace
 
 	// Words with a meaning only in front of a parenthesis or a grouping.
 	kindIP
+	kindLabelReplace
 	kindVector
 	kindRangeOp
 	kindVectorOp
@@ -108,12 +109,12 @@ var keywords = map[string]kind{
 	"group_left": kindGroupLeft, "group_right": kindGroupRight, "or": kindOr, "and": kindAnd, "unless": kindUnless,
 	"json": kindJSON, "regexp": kindRegexp, "logfmt": kindLogfmt, "unpack": kindUnpack, "pattern": kindPattern,
 	"label_format": kindLabelFormat, "line_format": kindLineFormat, "unwrap": kindUnwrap, "decolorize": kindDecolorize,
-	"drop": kindDrop, "keep": kindKeep, "label_replace": kindLabelReplace,
+	"drop": kindDrop, "keep": kindKeep,
 }
 
 // functions are words with a meaning only in front of "(", "by (" or "without (".
 var functions = func() map[string]kind {
-	m := map[string]kind{"ip": kindIP, "vector": kindVector}
+	m := map[string]kind{"ip": kindIP, "vector": kindVector, "label_replace": kindLabelReplace}
 	for name := range rangeOpNames {
 		m[name] = kindRangeOp
 	}
@@ -126,15 +127,15 @@ var functions = func() map[string]kind {
 	return m
 }()
 
-// isWord reports whether the token is written like a name.
-func (t token) isWord() bool { return t.kind == kindIdentifier || t.kind >= kindBy }
+// isWord reports whether the token can be a name: one that is written like it, and is no function in front of its "(".
+func (t token) isWord() bool { return t.kind == kindIdentifier || t.kind >= kindBy && t.kind < kindIP }
 
 // display is how error texts call the token, which is how Loki's generated parser calls it.
 func (t token) display() string {
 	switch t.kind {
 	case kindEOF:
 		return "$end"
-	case kindRangeOp, kindVectorOp, kindConversion:
+	case kindRangeOp, kindVectorOp, kindConversion, kindVector:
 		name := strings.ToUpper(t.text)
 		if t.kind == kindConversion {
 			name += "_CONV"
