@@ -2,7 +2,6 @@ import type { DataSourceJsonData } from '@grafana/data';
 import type { DataQuery } from '@grafana/schema';
 
 export const LINES_DEFAULT = 1000; // Loki's default.
-export const LINES_MAX = 5000; // A browser shows more lines than this only slowly; the store refuses more.
 
 export type QueryType = 'range' | 'instant';
 export type Direction = 'backward' | 'forward';
@@ -27,8 +26,14 @@ export interface WoodshedOptions extends DataSourceJsonData {
 /** What the store says of itself, in health details and under the resource `status`. */
 export interface StoreStatus {
   version: string;
+  /** starting, replaying, ready or degraded. */
   state: string;
+  /** The state in sentences. */
+  message?: string;
+  /** The address that takes pushes; empty when none is open. */
   listen?: string;
+  /** Why none is open, unless that is meant. */
+  listenError?: string;
   /** Only administrators are told. */
   dataDir?: string;
   streams: number;
@@ -40,6 +45,8 @@ export interface StoreStatus {
   warnings?: string[];
   /** The tenants that this organisation may read, when there is a choice. */
   tenants?: string[];
+  /** How many lines no query may exceed. */
+  rowsMax?: number;
 }
 
 /** Entries that agents pushed of late and the store did not take. */

@@ -20,6 +20,7 @@ const status: StoreStatus = {
   dataDir: '/var/lib/grafana/woodshed',
   streams: 12,
   entries: 4_100_000,
+  rowsMax: 5000,
   bytes: 3.8e9,
   diskBytes: 380e6,
   oldest: new Date(Date.now() - 6 * 24 * 3600 * 1000).toISOString(),
@@ -52,7 +53,7 @@ function setup(answer: unknown, more: Partial<DataSourceSettings<WoodshedOptions
 describe('ConfigEditor', () => {
   it('shows what the store says of itself', async () => {
     setup(status);
-    expect(await screen.findByText('http://127.0.0.1:3110')).toBeInTheDocument();
+    expect(await screen.findByText('http://127.0.0.1:3110/loki/api/v1/push')).toBeInTheDocument();
     expect(screen.getByText('ready, version 0.3.0')).toBeInTheDocument();
     expect(screen.getByText('4,100,000 lines in 12 streams, 3.8 GB')).toBeInTheDocument();
     expect(screen.getByText('380 MB')).toBeInTheDocument();
@@ -62,8 +63,9 @@ describe('ConfigEditor', () => {
   });
 
   it('shows no directory to those who are not told', async () => {
-    setup({ ...status, dataDir: undefined, oldest: undefined, listen: '' });
-    expect(await screen.findByText('the listener is off')).toBeInTheDocument();
+    setup({ ...status, dataDir: undefined, oldest: undefined, listen: '', listenError: 'port 3110 is taken.' });
+    expect(await screen.findByText('no listener is open')).toBeInTheDocument();
+    expect(screen.getByText('Nothing can be pushed: port 3110 is taken.')).toBeInTheDocument();
     expect(screen.queryByText('Data directory')).not.toBeInTheDocument();
     expect(screen.getByText('none')).toBeInTheDocument();
   });
@@ -77,7 +79,7 @@ describe('ConfigEditor', () => {
 
   it('sets the number of lines, within bounds', async () => {
     const { changes, user } = setup(status);
-    await screen.findByText('http://127.0.0.1:3110');
+    await screen.findByText('http://127.0.0.1:3110/loki/api/v1/push');
     const lines = screen.getByRole('spinbutton', { name: 'Maximum lines' });
     await user.type(lines, '200');
     expect(changes[changes.length - 1]).toEqual({ maxLines: 200 });
@@ -89,7 +91,7 @@ describe('ConfigEditor', () => {
 
   it('offers tenants only when there is a choice', async () => {
     setup({ ...status, tenants: ['fake'] });
-    await screen.findByText('http://127.0.0.1:3110');
+    await screen.findByText('http://127.0.0.1:3110/loki/api/v1/push');
     expect(screen.queryByRole('combobox', { name: 'Tenant' })).not.toBeInTheDocument();
   });
 
@@ -102,7 +104,7 @@ describe('ConfigEditor', () => {
 
   it('cannot be changed when it is provisioned', async () => {
     setup(status, { readOnly: true });
-    await screen.findByText('http://127.0.0.1:3110');
+    await screen.findByText('http://127.0.0.1:3110/loki/api/v1/push');
     expect(screen.getByRole('spinbutton', { name: 'Maximum lines' })).toBeDisabled();
   });
 });

@@ -1,12 +1,13 @@
 import { css } from '@emotion/css';
 import { dateTime, type DataSourcePluginOptionsEditorProps, type GrafanaTheme2 } from '@grafana/data';
 import { getBackendSrv } from '@grafana/runtime';
-import { Combobox, FieldSet, InlineField, Input, useStyles2 } from '@grafana/ui';
+import { Combobox, FieldSet, InlineField, Input, Stack, useStyles2 } from '@grafana/ui';
 import React, { type ChangeEvent, useCallback } from 'react';
 import { lastValueFrom } from 'rxjs';
 import { pushUrl, readStatus } from '../api';
-import { LINES_DEFAULT, LINES_MAX, type StoreStatus, type WoodshedOptions } from '../types';
-import { countOf, formatBytes } from './numbers';
+import { LINES_DEFAULT, type StoreStatus, type WoodshedOptions } from '../types';
+import { Notice } from './Notice';
+import { countOf, formatBytes, formatCount } from './numbers';
 import { StoreNotices } from './StoreNotices';
 import { useAnswer } from './useAnswer';
 
@@ -18,6 +19,7 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
   const { uid, jsonData, readOnly } = options;
   const status = useAnswer(useCallback(() => askStatus(uid), [uid]));
   const tenants = status?.tenants ?? [];
+  const rowsMax = status?.rowsMax ?? Infinity;
 
   const change = (changed: Partial<WoodshedOptions>) => {
     onOptionsChange({ ...options, jsonData: { ...jsonData, ...changed } });
@@ -25,7 +27,7 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
 
   const onLines = (event: ChangeEvent<HTMLInputElement>) => {
     const lines = parseInt(event.currentTarget.value, 10);
-    change({ maxLines: lines > 0 ? Math.min(lines, LINES_MAX) : undefined });
+    change({ maxLines: lines > 0 ? Math.min(lines, rowsMax) : undefined });
   };
 
   return (
@@ -57,14 +59,14 @@ export function ConfigEditor({ options, onOptionsChange }: Props) {
         <InlineField
           label="Maximum lines"
           labelWidth={LABEL_WIDTH}
-          tooltip={`How many lines a query returns that does not say. At most ${LINES_MAX}.`}
+          tooltip={`How many lines a query returns that does not say.${rowsMax === Infinity ? '' : ` At most ${formatCount(rowsMax)}.`}`}
           disabled={readOnly}
         >
           <Input
             id="woodshed-max-lines"
             type="number"
             min={1}
-            max={LINES_MAX}
+            max={rowsMax === Infinity ? undefined : rowsMax}
             width={30}
             placeholder={String(LINES_DEFAULT)}
             value={jsonData.maxLines ?? ''}
@@ -84,10 +86,11 @@ async function askStatus(uid: string): Promise<StoreStatus> {
 
 function StoreFacts({ status }: { status: StoreStatus }) {
   const styles = useStyles2(getStyles);
-  const { version, state, dataDir, streams, entries, bytes, diskBytes, oldest } = status;
+  const { version, state, listenError, dataDir, streams, entries, bytes, diskBytes, oldest } = status;
+  const url = pushUrl(status);
   const facts: Array<[string, string]> = [
     ['State', version ? `${state}, version ${version}` : state],
-    ['Push logs to', pushUrl(status) ?? 'the listener is off'],
+    ['Push logs to', url ? `${url}/loki/api/v1/push` : 'no listener is open'],
     ['Stored', `${countOf(entries, 'line')} in ${countOf(streams, 'stream')}, ${formatBytes(bytes)}`],
     ['On disk', formatBytes(diskBytes)],
     ['Oldest line', oldest ? dateTime(oldest).fromNow() : 'none'],
@@ -103,13 +106,21 @@ function StoreFacts({ status }: { status: StoreStatus }) {
           </React.Fragment>
         ))}
       </dl>
-      <StoreNotices status={status} />
+      <Stack direction="column" gap={0.5}>
+        {listenError && <Notice severity="warning">Nothing can be pushed: {listenError}</Notice>}
+        <StoreNotices status={status} />
+      </Stack>
     </>
   );
 }
 
 const getStyles = (theme: GrafanaTheme2) => ({
-  facts: css({ display: 'grid', gridTemplateColumns: 'max-content 1fr', gap: theme.spacing(0.5, 2) }),
+  facts: css({
+    display: 'grid',
+    gridTemplateColumns: 'max-content 1fr',
+    gap: theme.spacing(0.5, 2),
+    marginBottom: theme.spacing(1),
+  }),
   name: css({ fontWeight: theme.typography.fontWeightMedium, color: theme.colors.text.secondary }),
   value: css({ margin: 0, overflowWrap: 'anywhere' }),
 });

@@ -32,7 +32,10 @@ describe('EmptyStore', () => {
   });
 
   it('says what to do when nothing listens', () => {
-    render(<EmptyStore />);
+    const { rerender } = render(<EmptyStore />);
     expect(screen.getByText('No logs yet, and nowhere to push them')).toBeInTheDocument();
+    expect(screen.getByText(/Set woodshed_listen/)).toBeInTheDocument();
+    rerender(<EmptyStore listenError="port 3110 is taken by another process." />);
+    expect(screen.getByText('port 3110 is taken by another process.')).toBeInTheDocument();
   });
 });

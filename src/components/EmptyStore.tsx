@@ -6,6 +6,8 @@ import React, { useState } from 'react';
 interface Props {
   /** The URL of the listener for pushes; none when it is off. */
   url?: string;
+  /** Why it is off, unless that is meant. */
+  listenError?: string;
 }
 
 type Agent = 'curl' | 'promtail' | 'alloy' | 'fluentbit';
@@ -18,14 +20,14 @@ const AGENTS: Array<{ value: Agent; label: string }> = [
 ];
 
 /** What a person sees before the first line is stored: where to push, and how. */
-export function EmptyStore({ url }: Props) {
+export function EmptyStore({ url, listenError }: Props) {
   const styles = useStyles2(getStyles);
   const [agent, setAgent] = useState<Agent>('promtail');
   if (!url) {
     return (
       <Alert severity="info" title="No logs yet, and nowhere to push them">
-        The push listener of this store is off. Give it an address in the section [plugin.woodshed-logs-datasource] of
-        Grafana&apos;s configuration and restart Grafana.
+        {listenError ??
+          "This store has no push listener. Set woodshed_listen in the section [plugin.woodshed-logs-datasource] of Grafana's configuration and restart Grafana."}
       </Alert>
     );
   }

@@ -29,7 +29,11 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
   // eslint-disable-next-line react-hooks/exhaustive-deps
   const timeRange = useMemo(() => range ?? getDefaultTimeRange(), [from, to]);
   const source = useMemo(() => datasource.labelSource(timeRange), [datasource, timeRange]);
-  const status = useAnswer(useCallback(() => datasource.api.status(), [datasource]));
+  // Asked again with each new range: a store that was starting, or empty, is soon not.
+  const status = useAnswer(
+    useCallback(() => datasource.api.status(), [datasource]),
+    timeRange
+  );
   const stats = useAnswer(useCallback(() => askStats(datasource, expr, timeRange), [datasource, expr, timeRange]));
   const problems = findProblems(draft);
   const settled = useSettled(draft, TYPING_PAUSE_MS);
@@ -68,13 +72,16 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
       <QueryOptions
         query={{ ...query, expr: draft }}
         maxLines={datasource.maxLines}
+        rowsMax={status?.rowsMax}
         followsExplore={app === CoreApp.Explore}
         stats={stats}
         onChange={onChange}
         onRunQuery={onRunQuery}
       />
       {status && <StoreNotices status={status} />}
-      {status?.state === 'ready' && status.entries === 0 && <EmptyStore url={pushUrl(status)} />}
+      {status?.state === 'ready' && status.entries === 0 && (
+        <EmptyStore url={pushUrl(status)} listenError={status.listenError} />
+      )}
     </Stack>
   );
 }

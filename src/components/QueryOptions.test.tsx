@@ -13,6 +13,7 @@ function setup(initial: Partial<WoodshedQuery>, more: { followsExplore?: boolean
       <QueryOptions
         query={query}
         maxLines={1000}
+        rowsMax={5000}
         followsExplore={more.followsExplore ?? false}
         stats={more.stats}
         onChange={(next) => {

@@ -4,13 +4,15 @@ import { Button, Icon, InlineField, Input, RadioButtonGroup, Tooltip, useStyles2
 import React, { useState } from 'react';
 import { readsLines } from '../logql/modify';
 import { isMetricQuery } from '../logql/parse';
-import { type Direction, LINES_MAX, type QueryType, type SelectorStats, type WoodshedQuery } from '../types';
-import { countOf, formatBytes } from './numbers';
+import type { Direction, QueryType, SelectorStats, WoodshedQuery } from '../types';
+import { countOf, formatBytes, formatCount } from './numbers';
 
 interface Props {
   query: WoodshedQuery;
   /** Lines of a query that does not say. */
   maxLines: number;
+  /** Lines that the store returns at most, when it has said so. */
+  rowsMax?: number;
   /** Explore shows rows in an order of its own, which queries without a direction follow. */
   followsExplore: boolean;
   /** What the query would read, when it is known. */
@@ -32,7 +34,15 @@ const DIRECTIONS: Array<{ value: Direction; label: string; description: string }
 ];
 
 /** One line that says how the query runs; opened, the fields to change it. */
-export function QueryOptions({ query, maxLines, followsExplore, stats, onChange, onRunQuery }: Props) {
+export function QueryOptions({
+  query,
+  maxLines,
+  rowsMax = Infinity,
+  followsExplore,
+  stats,
+  onChange,
+  onRunQuery,
+}: Props) {
   const styles = useStyles2(getStyles);
   const [open, setOpen] = useState(false);
   const isMetric = isMetricQuery(query.expr);
@@ -99,14 +109,14 @@ export function QueryOptions({ query, maxLines, followsExplore, stats, onChange,
             </>
           ) : (
             <>
-              <InlineField label="Lines" labelWidth={12} tooltip={`How many lines to return, at most ${LINES_MAX}.`}>
+              <InlineField label="Lines" labelWidth={12} tooltip={linesTooltip(rowsMax)}>
                 <CommittedInput
                   label="Lines"
                   type="number"
                   placeholder={String(maxLines)}
                   key={query.maxLines}
                   value={query.maxLines === undefined ? '' : String(query.maxLines)}
-                  onCommit={(text) => change({ maxLines: readLines(text) })}
+                  onCommit={(text) => change({ maxLines: readLines(text, rowsMax) })}
                 />
               </InlineField>
               <InlineField label="Direction" labelWidth={12}>
@@ -139,9 +149,14 @@ function summarize(query: WoodshedQuery, maxLines: number, followsExplore: boole
   return [type, `Lines: ${query.maxLines ?? maxLines}`, order ?? byDefault].join(' · ');
 }
 
-function readLines(text: string): number | undefined {
+function linesTooltip(rowsMax: number): string {
+  const bound = rowsMax === Infinity ? '' : ` This store returns at most ${formatCount(rowsMax)}.`;
+  return `How many lines to return.${bound}`;
+}
+
+function readLines(text: string, rowsMax: number): number | undefined {
   const lines = parseInt(text, 10);
-  return lines > 0 ? Math.min(lines, LINES_MAX) : undefined;
+  return lines > 0 ? Math.min(lines, rowsMax) : undefined;
 }
 
 function Estimate({ expr, stats }: { expr: string; stats: SelectorStats }) {

@@ -28,6 +28,14 @@ describe('StoreNotices', () => {
     expect(screen.queryByText(/never/)).not.toBeInTheDocument();
   });
 
+  it('says what the store is doing until it is ready', () => {
+    const message = 'Woodshed 0.1.0 is replaying its write-ahead log: 40%. It answers when that is done.';
+    const { rerender } = render(<StoreNotices status={readStatus({ state: 'replaying', message })} />);
+    expect(screen.getByText(message)).toBeInTheDocument();
+    rerender(<StoreNotices status={readStatus({ state: 'ready', message: 'Woodshed 0.1.0 is running.' })} />);
+    expect(screen.queryByText(/Woodshed/)).not.toBeInTheDocument();
+  });
+
   it('is silent when all is well', () => {
     const { container } = render(<StoreNotices status={readStatus({ state: 'ready', entries: 1 })} />);
     expect(container).toBeEmptyDOMElement();

@@ -7,12 +7,13 @@ interface Props {
   status: StoreStatus;
 }
 
-/** What a person has to know of the store to trust an answer: pushes that it refused, and what it warns of. */
+/** What a person has to know of the store to trust an answer: whether it is ready, what it refused, what it warns of. */
 export function StoreNotices({ status }: Props) {
   const refused = status.refused?.filter(({ entries }) => entries > 0) ?? [];
   const warnings = status.warnings ?? [];
   return (
     <>
+      {status.state !== 'ready' && status.message && <Notice severity="warning">{status.message}</Notice>}
       {refused.map(({ reason, tenant, entries, text }) => (
         <Notice key={`${tenant ?? ''}/${reason}`} severity="warning">
           {countOf(entries, 'entry')} refused in the last 15 minutes: {text}

@@ -24,4 +24,16 @@ describe('useAnswer', () => {
     await act(async () => finish('late'));
     expect(result.current).toBeUndefined();
   });
+
+  it('asks again on occasion', async () => {
+    const ask = jest.fn().mockResolvedValueOnce('starting').mockResolvedValue('ready');
+    const { result, rerender } = renderHook(({ occasion }) => useAnswer<string>(ask, occasion), {
+      initialProps: { occasion: 1 },
+    });
+    await waitFor(() => expect(result.current).toBe('starting'));
+    rerender({ occasion: 2 });
+    await waitFor(() => expect(result.current).toBe('ready'));
+    rerender({ occasion: 2 });
+    expect(ask).toHaveBeenCalledTimes(2);
+  });
 });

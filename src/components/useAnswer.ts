@@ -2,9 +2,9 @@ import { useEffect, useState } from 'react';
 
 /**
  * The answer to a question; the last one while the next is on its way, undefined before the first and after a failure.
- * `ask` must be memoised: a new function is a new question.
+ * `ask` must be memoised: a new function is a new question. The same question is asked again when `occasion` changes.
  */
-export function useAnswer<T>(ask: () => Promise<T>): T | undefined {
+export function useAnswer<T>(ask: () => Promise<T>, occasion?: unknown): T | undefined {
   const [answer, setAnswer] = useState<T>();
   useEffect(() => {
     let current = true;
@@ -15,6 +15,6 @@ export function useAnswer<T>(ask: () => Promise<T>): T | undefined {
     return () => {
       current = false;
     };
-  }, [ask]);
+  }, [ask, occasion]);
   return answer;
 }
