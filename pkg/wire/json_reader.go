@@ -329,8 +329,9 @@ func (d *jsonReader) skipScalar() bool {
 // isNumber knows the grammar of JSON numbers.
 func isNumber(s []byte) bool {
 	s = bytes.TrimPrefix(s, []byte("-"))
+	leadingZero := len(s) > 1 && s[0] == '0'
 	whole, s := digits(s)
-	if whole == 0 {
+	if whole == 0 || leadingZero && whole > 1 {
 		return false
 	}
 	if len(s) > 0 && s[0] == '.' {
