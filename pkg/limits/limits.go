@@ -78,6 +78,7 @@ type Limits struct {
 func Default() Limits {
 	return Limits{
 		IngestionRateStrategy:             "global",
+		EnforcedLabels:                    []string{},
 		MaxLabelNameLength:                1024,
 		MaxLabelValueLength:               2048,
 		MaxLabelNamesPerSeries:            15,
