@@ -11,7 +11,7 @@ import (
 	// mage:import sdk
 	_ "github.com/grafana/grafana-plugin-sdk-go/build"
 
-	"github.com/woodshed-logs/woodshed/pkg/internal/dev"
+	"github.com/woodshed-logs/woodshed/internal/dev"
 )
 
 // Default is what a bare `go tool mage` does.
