@@ -2,6 +2,7 @@ package distributor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func (p *push) checkLabels(s *derive.Stream) (r reason, text string) {
 	}
 	var missing []string
 	for _, name := range l.EnforcedLabels {
-		if !s.Labels.Has(name) {
+		if !s.Labels.Has(name) && !slices.Contains(missing, name) {
 			missing = append(missing, name)
 		}
 	}
