@@ -7,23 +7,32 @@ import (
 	"strings"
 )
 
-// sleepAllowed lists files that may call time.Sleep, each with the reason. Code inside synctest.Test always may: its
-// clock is not real.
+// sleepAllowed lists files that may call time.Sleep, each with the reason.
 var sleepAllowed = map[string]string{}
 
-// checkSleep refuses time.Sleep: production code waits for an event with a context, tests wait for a condition or use
-// testing/synctest.
+// checkSleep refuses time.Sleep: production code waits for an event with a context, tests wait for a condition. Inside
+// synctest.Test, and in functions that are called from nowhere else, the clock is not real and sleeping is free.
 func checkSleep(t *Tree) []Violation {
 	var found []Violation
+	byPackage := map[string][]*File{}
+	for f := range t.written {
+		byPackage[f.Package] = append(byPackage[f.Package], f)
+	}
 	for f := range t.written {
 		timeName, ok := importName(f, "time")
 		if !ok || sleepAllowed[f.Path] != "" {
 			continue
 		}
-		bubbles := synctestBodies(f)
+		var bubbles *bubbles
 		ast.Inspect(f.AST, func(n ast.Node) bool {
 			sel, ok := n.(*ast.SelectorExpr)
-			if ok && isSelector(sel, timeName, "Sleep") && !slices.ContainsFunc(bubbles, func(b ast.Node) bool { return b.Pos() <= n.Pos() && n.End() <= b.End() }) {
+			if !ok || !isSelector(sel, timeName, "Sleep") {
+				return true
+			}
+			if bubbles == nil {
+				bubbles = bubblesOf(byPackage[f.Package])
+			}
+			if !bubbles.contain(n) {
 				found = append(found, t.at(f, n.Pos(), "time.Sleep: wait for the event, or use testing/synctest"))
 			}
 			return true
@@ -32,26 +41,13 @@ func checkSleep(t *Tree) []Violation {
 	return found
 }
 
-// synctestBodies returns the calls of synctest.Test in a file.
-func synctestBodies(f *File) []ast.Node {
-	name, ok := importName(f, "testing/synctest")
-	if !ok {
-		return nil
-	}
-	var bodies []ast.Node
-	ast.Inspect(f.AST, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok {
-			if sel, ok := call.Fun.(*ast.SelectorExpr); ok && isSelector(sel, name, "Test") {
-				bodies = append(bodies, call)
-			}
-		}
-		return true
-	})
-	return bodies
-}
-
 // printers may write to the process' own output: programs, not libraries. Tests may too.
-var printers = []string{"", "internal/dev", "app"}
+var printers = []string{"", "/internal/dev", "app"}
+
+// streamsAllowed lists files of libraries that may name the process' streams, each with the reason.
+var streamsAllowed = map[string]string{
+	"pkg/cli/stdio.go": "where the streams enter; every command takes them from there",
+}
 
 // checkPrint refuses output to the process' streams from libraries: the plugin protocol owns stdout.
 func checkPrint(t *Tree) []Violation {
@@ -62,6 +58,7 @@ func checkPrint(t *Tree) []Violation {
 		}
 		fmtName, hasFmt := importName(f, "fmt")
 		osName, hasOS := importName(f, "os")
+		hasOS = hasOS && streamsAllowed[f.Path] == ""
 		ast.Inspect(f.AST, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.SelectorExpr:
@@ -99,7 +96,7 @@ var globals = []struct {
 	{"net/http", []string{"Handle", "HandleFunc", "DefaultServeMux", "ListenAndServe", "ListenAndServeTLS"}, "use a server and mux of your own"},
 }
 
-var composers = []string{"app", "", "internal/dev"}
+var composers = []string{"app", "", "/internal/dev"}
 
 func checkInjected(t *Tree) []Violation {
 	var found []Violation

@@ -14,29 +14,29 @@ type fence struct {
 	why   string
 }
 
-// anywhereBut is for packages that nobody imports.
+// nobody is for packages that no package imports.
 var nobody = []string{}
 
 var fences = []fence{
-	{"github.com/grafana/grafana-plugin-sdk-go", []string{"plugin", "", "internal/testkit", "internal/dev"}, false, "the SDK stays in plugin, main and testkit"},
-	{"github.com/hashicorp/go-plugin", []string{"plugin", "internal/testkit"}, false, "the plugin protocol stays in plugin and testkit"},
-	{"github.com/hashicorp/go-hclog", []string{"plugin", "internal/testkit"}, false, "log/slog everywhere; the adapter is in plugin"},
+	{"github.com/grafana/grafana-plugin-sdk-go", []string{"plugin", "app", "", testkit, "/internal/dev"}, false, "the SDK stays in plugin, app and main, and testkit"},
+	{"github.com/hashicorp/go-plugin", []string{"plugin", testkit}, false, "the plugin protocol stays in plugin and testkit"},
+	{"github.com/hashicorp/go-hclog", []string{"plugin", testkit}, false, "log/slog everywhere; the adapter is in plugin"},
 	{"go.etcd.io/bbolt", []string{"logdb/index"}, false, "bbolt stays in logdb/index"},
 	{"github.com/RoaringBitmap/roaring", []string{"logdb"}, false, "bitmaps are how logdb stores postings; others see StreamRefs"},
 	{"github.com/grafana/dskit", []string{"cluster"}, false, "dskit stays in cluster"},
 	{"gocloud.dev", []string{"bucket"}, false, "the object-store client stays in bucket"},
-	{"net/http", []string{"lokiapi", "plugin", "cli", "app", "", "internal/testkit", "internal/dev"}, true, "HTTP belongs to the edges"},
+	{"net/http", []string{"lokiapi", "plugin", "cli", "app", "", testkit, "/internal/dev"}, true, "HTTP belongs to the edges"},
 	{"html/template", []string{"lokiapi"}, false, "pages belong to lokiapi"},
 	{"golang.org/x/term", []string{"cli", ""}, false, "terminals belong to cli"},
-	{"github.com/magefile/mage", []string{"internal/dev"}, false, "build tools stay in internal/dev"},
+	{"github.com/magefile/mage", []string{"/internal/dev"}, false, "build tools stay in internal/dev"},
 	{"github.com/compose-spec/compose-go", nobody, true, "only tests read docker-compose.yaml"},
-	{"github.com/stretchr/testify", []string{"internal/testkit", "logql/logqltest"}, true, "test code stays in tests"},
-	{"go.uber.org/goleak", []string{"internal/testkit"}, true, "test code stays in tests"},
-	{"pgregory.net/rapid", []string{"internal/testkit"}, true, "test code stays in tests"},
-	{"github.com/google/go-cmp", []string{"internal/testkit"}, true, "test code stays in tests"},
-	{"testing", []string{"internal/testkit", "logql/logqltest"}, true, "test code stays in tests"},
+	{"github.com/stretchr/testify", []string{testkit, "logql/logqltest"}, true, "test code stays in tests"},
+	{"go.uber.org/goleak", []string{testkit}, true, "test code stays in tests"},
+	{"pgregory.net/rapid", []string{testkit}, true, "test code stays in tests"},
+	{"github.com/google/go-cmp", []string{testkit}, true, "test code stays in tests"},
+	{"testing", []string{testkit, "logql/logqltest"}, true, "test code stays in tests"},
 	{"github.com/grafana/loki/v3", nobody, false, "Loki is AGPL: learn from it, link none of it"},
-	{"github.com/grafana/loki/pkg/push", []string{"cli", "internal/testkit"}, true, "Loki's own types are for generating and comparing; wire decodes by hand"},
+	{"github.com/grafana/loki/pkg/push", []string{"cli", testkit}, true, "Loki's own types are for generating and comparing; wire decodes by hand"},
 	{"github.com/prometheus/prometheus", nobody, false, "of Prometheus we use only model/labels"},
 	{"log", nobody, false, "log/slog everywhere"},
 	{"github.com/sirupsen/logrus", nobody, false, "log/slog everywhere"},
@@ -77,7 +77,7 @@ func (fc fence) keepsOut(f *File, importPath string) bool {
 			return false
 		}
 	}
-	if f.Test && (fc.tests || !strings.HasPrefix(f.Path, "pkg/")) {
+	if f.Test && (fc.tests || under(f.Package, "/tests")) {
 		return false
 	}
 	for _, in := range fc.in {

@@ -37,7 +37,7 @@ func TestLayers(t *testing.T) {
 	f("pkg/lokiapi/a.go", "logql/engine")
 	f("pkg/cli/a.go", "logdb/block")
 	f("pkg/app/a.go", "distributor")
-	f("pkg/logdb/a_test.go", "internal/testkit/gen")
+	f("pkg/logql/engine/a_test.go", "logql/logqltest")
 	f("pkg/model/a.go", "internal/invariant")
 
 	f("pkg/logql/engine/a.go", "logdb", "layers")
@@ -49,9 +49,34 @@ func TestLayers(t *testing.T) {
 	f("pkg/lokiapi/a.go", "logdb", "layers")
 	f("pkg/wal/a.go", "logdb/record", "layers")
 	f("pkg/model/a.go", "vfs", "layers")
-	f("pkg/logdb/a.go", "internal/testkit", "layers")
+	f("pkg/logdb/a_test.go", "logql/logqltest", "layers")
 	f("pkg/logql/syntax/a.go", "logql/engine", "layers")
 	f("pkg/nobody/knows/a.go", "model", "layers")
+	f("internal/testkit/a.go", "logdb")
+	f("internal/dev/a.go", "logdb", "layers")
+	f("tests/a_test.go", "logdb")
+}
+
+func TestKitIsForTests(t *testing.T) {
+	src := []byte("// Package wal is synthetic.\npackage wal\nimport _ \"" + module + "/internal/testkit\"\n")
+	require.Equal(t, []string{"layers"}, violations(t, "pkg/wal/a.go", string(src)))
+	require.Empty(t, violations(t, "pkg/wal/a_test.go", string(src)))
+}
+
+func TestSleepInBubbles(t *testing.T) {
+	f := func(want int, body string) {
+		t.Helper()
+		src := "package wal\nimport (\n\"time\"\n\"testing\"\n\"testing/synctest\"\n)\n" + body
+		require.Len(t, violations(t, "pkg/wal/a_test.go", src), want, body)
+	}
+	const bubble = "func TestA(t *testing.T) { synctest.Test(t, func(t *testing.T) { nap() }) }\n"
+	f(0, bubble+"func nap() { time.Sleep(1) }")
+	f(0, bubble+"func nap() { deep() }\nfunc deep() { time.Sleep(1) }")
+	f(0, "func TestA(t *testing.T) { synctest.Test(t, nap) }\nfunc nap(t *testing.T) { time.Sleep(1) }")
+	f(1, "func nap() { time.Sleep(1) }")
+	f(1, bubble+"func nap() { time.Sleep(1) }\nfunc TestB(t *testing.T) { nap() }")
+	f(1, bubble+"func nap() { deep() }\nfunc deep() { time.Sleep(1) }\nfunc TestB(t *testing.T) { deep() }")
+	f(1, bubble+"func nap() {}\nfunc again() { time.Sleep(1); again() }")
 }
 
 func TestFences(t *testing.T) {
@@ -146,7 +171,7 @@ func TestCalls(t *testing.T) {
 	f("pkg/wal/a.go", "", `println("x")`, "print")
 	f("pkg/cli/a.go", "os", `_ = os.Stdout`, "print")
 	f("pkg/wal/a_test.go", "fmt", `fmt.Println("x")`)
-	f("pkg/internal/dev/a.go", "fmt os", `fmt.Println(os.Stdout)`)
+	f("internal/dev/a.go", "fmt os", `fmt.Println(os.Stdout)`)
 
 	f("pkg/wal/a.go", "github.com/prometheus/client_golang/prometheus", "prometheus.MustRegister()", "injected")
 	f("pkg/wal/a.go", "github.com/prometheus/client_golang/prometheus", "_ = prometheus.DefaultRegisterer", "injected")

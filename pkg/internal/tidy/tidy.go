@@ -1,6 +1,6 @@
 // Package tidy is the repository's own lint, run as a test: what a reviewer would otherwise have to say again and again.
 //
-// It parses every Go file below pkg/ and tests/ (no type checking, so it takes a second) and holds them to rules, one
+// It parses every Go file below pkg/, internal/ and tests/ (no type checking, so it takes a second) and holds them to rules, one
 // file each: who may import whom (imports.go, the table of docs/architecture.md), third-party names (fences.go), comments
 // (comments.go), calls (calls.go), names (names.go), files that must be links (links.go). Lengths are only reported
 // (lengths.go). An exception stands in the rule's own allow-list, with the reason beside it.
@@ -24,7 +24,8 @@ import (
 	"strings"
 )
 
-// module is our import path; packages are named by their path below pkg.
+// module is our import path. Packages are named by their path below pkg ("wal"; "" is main), those outside pkg by their
+// path with a leading slash ("/internal/dev").
 const module = "github.com/woodshed-logs/woodshed"
 
 // Violation is one breach of a rule.
@@ -81,8 +82,8 @@ type Tree struct {
 // File is one parsed Go file.
 type File struct {
 	Path      string // slash separated, below the repository's root
-	Package   string // the directory below pkg: "wal", "logql/syntax"; "" for pkg itself
-	Test      bool   // *_test.go, or a file outside pkg: those are all tests
+	Package   string // "wal", "logql/syntax", "" for pkg itself, "/internal/dev" outside pkg
+	Test      bool   // *_test.go, or below tests/
 	Generated bool
 	Lines     int
 	AST       *ast.File
@@ -91,7 +92,7 @@ type File struct {
 // Load parses the repository at root.
 func Load(root string) (*Tree, error) {
 	sources := map[string][]byte{}
-	for _, top := range []string{"pkg", "tests"} {
+	for _, top := range []string{"pkg", "internal", "tests"} {
 		err := filepath.WalkDir(filepath.Join(root, top), func(name string, d fs.DirEntry, err error) error {
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
@@ -136,11 +137,10 @@ func parse(sources map[string][]byte) (*Tree, error) {
 		if err != nil {
 			return nil, fmt.Errorf("parse: %w", err)
 		}
-		dir, inPkg := strings.CutPrefix(path.Dir(name), "pkg")
 		t.Files = append(t.Files, &File{
 			Path:      name,
-			Package:   strings.TrimPrefix(dir, "/"),
-			Test:      strings.HasSuffix(name, "_test.go") || !inPkg,
+			Package:   packageOf(path.Dir(name)),
+			Test:      strings.HasSuffix(name, "_test.go") || under(path.Dir(name), "tests"),
 			Generated: ast.IsGenerated(f),
 			Lines:     t.fset.Position(f.FileEnd).Line,
 			AST:       f,
@@ -148,6 +148,17 @@ func parse(sources map[string][]byte) (*Tree, error) {
 	}
 	slices.SortFunc(t.Files, func(a, b *File) int { return cmp.Compare(a.Path, b.Path) })
 	return t, nil
+}
+
+// packageOf names the package in a directory.
+func packageOf(dir string) string {
+	if dir == "pkg" {
+		return ""
+	}
+	if below, ok := strings.CutPrefix(dir, "pkg/"); ok {
+		return below
+	}
+	return "/" + dir
 }
 
 // at makes a violation at a node.

@@ -51,6 +51,10 @@ func TestAllowLists(t *testing.T) {
 			require.Contains(t, layers, a, "the row of %s", pkg)
 		}
 	}
+	for path, why := range streamsAllowed {
+		require.FileExists(t, filepath.Join(root(t), filepath.FromSlash(path)))
+		require.NotEmpty(t, why)
+	}
 	for path, why := range sleepAllowed {
 		require.FileExists(t, filepath.Join(root(t), filepath.FromSlash(path)))
 		require.NotEmpty(t, why)
