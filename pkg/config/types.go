@@ -13,11 +13,11 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-// Bytes and Duration are written as in the limits, so that 64MB means the same in every line of the file.
-type (
-	Bytes    = limits.Bytes    // 64MB, 64MiB and 67108864 are the same
-	Duration = limits.Duration // 30s, 1h30m, 7d
-)
+// Bytes is written as in the limits, so that 64MB means the same in every line of the file: 64MiB, or 67108864.
+type Bytes = limits.Bytes
+
+// Duration is written as in the limits: 30s, 1h30m, 7d.
+type Duration = limits.Duration
 
 // Sync says when the write-ahead log is fsynced.
 type Sync string

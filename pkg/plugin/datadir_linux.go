@@ -11,5 +11,5 @@ func fileSystemKind(path string) (int64, error) {
 	if err := unix.Statfs(path, &st); err != nil {
 		return 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
 	}
-	return int64(uint32(st.Type)), nil //nolint:gosec,unconvert // the magic numbers have 32 bits; the field's type differs by platform
+	return int64(uint32(st.Type)), nil // the magic numbers have 32 bits; the width and sign of the field differ by platform
 }

@@ -62,7 +62,7 @@ func TestLineLimits(t *testing.T) {
 	require.Equal(t, 3000, q(i, `{"expr":"{a=\"b\"}","maxLines":50000}`))
 	require.Equal(t, 3000, q(newInstance(t, p, `{"maxLines":9000}`), logQuery))
 
-	var l limits.Limits = limits.Default()
+	l := limits.Default()
 	l.MaxEntriesLimitPerQuery = 10
 	i = newInstance(t, newPlugin(t, f, func(c *config.Config) { c.Limits = l }), "")
 	require.Equal(t, 10, q(i, logQuery))

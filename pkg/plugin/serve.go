@@ -16,4 +16,6 @@ func (p *Plugin) Serve() error {
 }
 
 // NewLogger writes lines from level on to Grafana's log.
-func NewLogger(level slog.Leveler) *slog.Logger { return slog.New(NewLogHandler(backend.Logger, level)) }
+func NewLogger(level slog.Leveler) *slog.Logger {
+	return slog.New(NewLogHandler(backend.Logger, level))
+}
