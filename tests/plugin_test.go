@@ -273,6 +273,21 @@ func TestInsecureListenerStaysClosed(t *testing.T) {
 	require.Contains(t, open.health(t, viewer).Message, "insecure is set")
 }
 
+// TestServerRefusesAnInsecureListener in the same words, and ends with the code of a wrong command line.
+func TestServerRefusesAnInsecureListener(t *testing.T) {
+	s := testkit.LaunchServer(t, "--listen", fmt.Sprintf("0.0.0.0:%d", testkit.FreePort(t)))
+	require.Equal(t, 2, s.Wait(t))
+	require.Contains(t, s.Output(), "woodshed_insecure = true in grafana.ini (--insecure on the command line)")
+}
+
+func TestServerKeepsWhatItStops(t *testing.T) {
+	s := testkit.StartServer(t)
+	testkit.MustPush(t, s.URL, "", testkit.Stream(stderrLabels, time.Now(), "kept"))
+	require.Equal(t, 0, s.Stop(t))
+	p := launchPlugin(t, testkit.FreeAddr(t), s.DataDir) // the same store, as a plugin
+	p.wantLines(t, `{app="api"}`, []string{"kept"})
+}
+
 // TestTenantsComeFromTheProcess checks the whole way from grafana.ini's key to the rows.
 func TestTenantsComeFromTheProcess(t *testing.T) {
 	p := launchPlugin(t, testkit.FreeAddr(t), filepath.Join(t.TempDir(), "logs"),
