@@ -82,12 +82,12 @@ func jsonKey(line string, i int) (key string, at int, ok bool) {
 	if line[i] != '"' {
 		return "", 0, false
 	}
-	end, escaped := stringEnd(line, i+1)
+	end := stringEnd(line, i+1)
 	if end < 0 {
 		return "", 0, false
 	}
 	key = line[i+1 : end-1]
-	if escaped {
+	if strings.IndexByte(key, '\\') >= 0 {
 		if key, ok = unescapeJSON(line[i:end]); !ok {
 			return "", 0, false
 		}
@@ -103,8 +103,7 @@ func jsonKey(line string, i int) (key string, at int, ok bool) {
 func jsonValueEnd(line string, i int) int {
 	switch c := line[i]; {
 	case c == '"':
-		end, _ := stringEnd(line, i+1)
-		return end
+		return stringEnd(line, i+1)
 	case c == '{' || c == '[':
 		return blockEnd(line, i)
 	}
@@ -143,36 +142,24 @@ func unescapeJSON(quoted string) (string, bool) {
 	return s, err == nil
 }
 
-// shortStringBytes is how far stringEnd looks by itself before it calls for help: most keys and values end sooner.
-const shortStringBytes = 24
-
-// stringEnd returns the index behind the quote that ends the string whose first byte is at i, -1 when there is none.
-func stringEnd(s string, i int) (end int, escaped bool) {
-	for near := i + shortStringBytes; i < len(s); i++ {
-		switch s[i] {
-		case '"':
-			return i + 1, escaped
-		case '\\':
-			escaped = true
-			i++
-			near = i + shortStringBytes
-			continue
-		}
-		if i < near {
-			continue
-		}
-		// A quote or a backslash is far. If a backslash comes before the quote, go on from there.
+// stringEnd returns the index behind the quote that ends the string whose first byte is at i, -1 when there is none. A quote
+// is part of the string when an odd number of backslashes stands before it.
+func stringEnd(s string, i int) int {
+	for {
 		n := strings.IndexByte(s[i:], '"')
 		if n < 0 {
-			return -1, escaped
+			return -1
 		}
-		if b := strings.IndexByte(s[i:i+n], '\\'); b >= 0 {
-			n = b
+		quote := i + n
+		backslashes := 0
+		for quote-backslashes > i && s[quote-backslashes-1] == '\\' {
+			backslashes++
 		}
-		i += n - 1
-		near = i + shortStringBytes
+		i = quote + 1
+		if backslashes%2 == 0 {
+			return i
+		}
 	}
-	return -1, escaped
 }
 
 // blockEnd returns the index behind the bracket that closes the one at i, counting only brackets of its kind outside of
@@ -183,7 +170,7 @@ func blockEnd(s string, i int) int {
 	for i < len(s) {
 		switch s[i] {
 		case '"':
-			if i, _ = stringEnd(s, i+1); i < 0 {
+			if i = stringEnd(s, i+1); i < 0 {
 				return -1
 			}
 			continue
@@ -207,7 +194,7 @@ func closes(s string, open int) bool {
 		}
 		switch s[i] {
 		case '"':
-			if i, _ = stringEnd(s, i+1); i < 0 {
+			if i = stringEnd(s, i+1); i < 0 {
 				return false
 			}
 			continue

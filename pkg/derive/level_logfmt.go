@@ -100,12 +100,12 @@ func logfmtPair(line string, i int) (key, value string, next int, ok bool) {
 
 // logfmtQuoted reads the quoted value at i.
 func logfmtQuoted(line string, i int) (value string, next int, ok bool) {
-	end, escaped := stringEnd(line, i+1)
+	end := stringEnd(line, i+1)
 	if end < 0 {
 		return "", len(line), false
 	}
 	value = line[i+1 : end-1]
-	if !escaped {
+	if strings.IndexByte(value, '\\') < 0 {
 		return value, end, true
 	}
 	value, ok = unescapeLogfmt(value)

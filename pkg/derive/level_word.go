@@ -37,10 +37,17 @@ func firstLevelWord(line string) string {
 	return LevelUnknown
 }
 
+// secondLetter is that of the words by their first, in lower case, so that most other words are told apart at a glance.
+var secondLetter = [256]byte{'e': 'r', 'i': 'n', 'w': 'a', 'd': 'e', 't': 'r', 'f': 'a', 'c': 'r'}
+
 // levelWordAt returns the level that s begins with, "" when it begins with none.
 func levelWordAt(s string) string {
 	var word, level string
-	switch lowerASCII(s[0]) {
+	first := lowerASCII(s[0])
+	if first != dottedI[0] && (len(s) < 2 || lowerASCII(s[1]) != secondLetter[first]) {
+		return ""
+	}
+	switch first {
 	case 'e':
 		word, level = "error", LevelError
 		if !hasWord(s, word) {

@@ -240,7 +240,7 @@ func TestBytes(t *testing.T) {
 	f("1PB", 1<<50, "1PB")
 	f("7EB", 7<<60, "7EB")
 	f("1000000", 1000000, "1000000B")
-	for _, bad := range []string{"", "KB", "1.5MB", "1 X", "8EB", "18446744073709551616"} {
+	for _, bad := range []string{"", "KB", "1.5MB", "1 X", "1BI", "1IB", "8EB", "18446744073709551616"} {
 		_, err := ParseBytes(bad)
 		require.Error(t, err, bad)
 	}

@@ -14,10 +14,21 @@ import (
 // Bytes is a size as Loki writes it: 256KB, 3MB or a plain number, in powers of 1024 whatever the unit is called.
 type Bytes uint64
 
-var byteUnits = []struct {
+type byteUnit struct {
 	name  string
 	bytes uint64
-}{{"EB", 1 << 60}, {"PB", 1 << 50}, {"TB", 1 << 40}, {"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}, {"B", 1}}
+}
+
+// is reports whether s, in upper case, names the unit.
+func (u byteUnit) is(s string) bool {
+	if u.bytes == 1 {
+		return s == "" || s == "B"
+	}
+	prefix := u.name[:1]
+	return s == u.name || s == prefix || s == prefix+"IB"
+}
+
+var byteUnits = []byteUnit{{"EB", 1 << 60}, {"PB", 1 << 50}, {"TB", 1 << 40}, {"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}, {"B", 1}}
 
 // ParseBytes reads a size. Case does not matter; K, KB and KiB are the same.
 func ParseBytes(s string) (Bytes, error) {
@@ -29,7 +40,7 @@ func ParseBytes(s string) (Bytes, error) {
 	}
 	unit := strings.ToUpper(strings.TrimSpace(text[digits:]))
 	for _, u := range byteUnits {
-		if unit != u.name && unit != u.name[:1] && unit != u.name[:1]+"I"+u.name[1:] && !(unit == "" && u.bytes == 1) {
+		if !u.is(unit) {
 			continue
 		}
 		if n > math.MaxInt64/u.bytes {
