@@ -97,17 +97,23 @@ func (r grafanaRun) settings(state, plugins, provisioning string) []string {
 	return cfg
 }
 
-// prepareGrafanaState links dist/ as the plugin and copies the provisioned datasource.
+// prepareGrafanaState installs dist/ as a person would, by copying it, and the provisioned datasource. A link would not do:
+// the data directory may not lie inside the plugin's own, which the link would make the project's.
 func prepareGrafanaState(dist, plugins, provisioning string) error {
+	installed := filepath.Join(plugins, pluginID)
+	if err := os.RemoveAll(installed); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(plugins, 0o755); err != nil {
 		return err
 	}
-	link := filepath.Join(plugins, pluginID)
-	if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if err := os.CopyFS(installed, os.DirFS(dist)); err != nil {
+		return fmt.Errorf("install the plugin: %w", err)
 	}
-	if err := os.Symlink(dist, link); err != nil {
-		return err
+	for _, empty := range []string{"dashboards", "plugins", "alerting"} { // Grafana complains of missing ones
+		if err := os.MkdirAll(filepath.Join(provisioning, empty), 0o755); err != nil {
+			return err
+		}
 	}
 	target := filepath.Join(provisioning, "datasources")
 	if err := os.MkdirAll(target, 0o755); err != nil {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -290,8 +289,8 @@ func (p *pushRun) summarize() {
 	if p.quiet {
 		return
 	}
-	fmt.Fprintf(p.env.Err, "pushed %s lines (%s) to %s in %s batches\n", humanize.Comma(int64(p.lines)),
-		humanize.Bytes(uint64(p.lineBytes)), p.shown(), strconv.Itoa(p.batches))
+	fmt.Fprintf(p.env.Err, "pushed to %s: lines %s, %s, batches %s\n", p.shown(), humanize.Comma(int64(p.lines)),
+		humanize.Bytes(uint64(p.lineBytes)), humanize.Comma(int64(p.batches)))
 }
 
 // reading splits inputs into lines.

@@ -97,7 +97,7 @@ func pushedLines(t *testing.T, all []asked) (lines []string) {
 func TestPush(t *testing.T) {
 	store := newFakeStore(t, says(204, ""))
 	got := session{in: strings.NewReader("one\n\ntwo\r\nthree")}.run(t, "push", "--addr", store.URL, "--tenant", "team", "--label", "app=a b", "--labels", `{env="prod"}`)
-	require.Equal(t, ran{0, "", "pushed 3 lines (11 B) to " + store.URL + " in 1 batches\n"}, got)
+	require.Equal(t, ran{0, "", "pushed to " + store.URL + ": lines 3, 11 B, batches 1\n"}, got)
 	const ls = `{app="a b", env="prod"} `
 	require.Equal(t, []string{ls + "one", ls + "two", ls + "three"}, pushedLines(t, store.requests()))
 	require.Equal(t, "team", store.requests()[0].tenant)

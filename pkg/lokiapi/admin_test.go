@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -284,6 +286,20 @@ func TestServerBounds(t *testing.T) {
 	require.Greater(t, srv.WriteTimeout, queryTimeoutDefault)
 	require.Equal(t, headerBytesMax, srv.MaxHeaderBytes)
 	require.NotNil(t, srv.ErrorLog)
+}
+
+// Every route has a row in docs/http-api.md, with its methods.
+func TestDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/http-api.md")
+	require.NoError(t, err)
+	for _, rt := range newSite(t).api.table() {
+		path := strings.TrimSuffix(rt.pattern, "{$}")
+		if rt.methods == nil {
+			continue // what is not there
+		}
+		methods := strings.Join(slices.DeleteFunc(slices.Clone(rt.methods), func(m string) bool { return m == http.MethodHead }), ", ")
+		require.Contains(t, string(doc), "| "+methods+" `"+path+"` |")
+	}
 }
 
 // A query as long as it may be, percent-encoded in the URL, fits the header.

@@ -31,7 +31,7 @@ const (
 )
 
 // protoBody is a push of one stream as Promtail sends it.
-func protoBody(t *testing.T, labels string, lines ...string) string {
+func protoBody(t testing.TB, labels string, lines ...string) string {
 	t.Helper()
 	var st push.Stream
 	st.Labels = labels

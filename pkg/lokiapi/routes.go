@@ -34,8 +34,9 @@ var (
 	posts = []string{http.MethodPost}
 )
 
-func (a *API) routes() {
-	table := []route{
+// table lists every route. docs/http-api.md describes each; a test compares the two.
+func (a *API) table() []route {
+	return []route{
 		{"/loki/api/v1/push", posts, a.push, pushStatus, true},
 		{"/api/prom/push", posts, a.pushLegacy, pushStatus, true},
 
@@ -56,7 +57,10 @@ func (a *API) routes() {
 		{"/{$}", gets, a.statusPage, queryStatus, false},
 		{"/", nil, a.notFound, queryStatus, false},
 	}
-	for _, rt := range table {
+}
+
+func (a *API) routes() {
+	for _, rt := range a.table() {
 		a.mux.Handle(rt.pattern, a.serve(rt))
 	}
 }

@@ -73,7 +73,7 @@ func (l *literal) index(buf []byte, pos int) int {
 }
 
 // bytesPerMissMin is how far apart false candidates must be, on average, for the rarest byte to be worth it.
-const bytesPerMissMin = 48
+const bytesPerMissMin = 12
 
 // lineAt returns the line that holds offset at, by galloping from line, which must not lie behind it.
 func lineAt(ends []uint32, line, at int) int {

@@ -42,7 +42,7 @@ func (k OpKind) String() string { return opNames[k] }
 // Op is one operation on a file system.
 type Op struct {
 	Kind   OpKind
-	Name   string
+	Name   string // an open file's is its present one, after renames
 	To     string // OpRename: the new name
 	Offset int64  // OpRead, OpWrite: -1 means at the file's position
 	Bytes  int64  // OpRead, OpWrite: how many; OpTruncate: the size
@@ -91,13 +91,16 @@ type Inject struct {
 	fired   bool
 	crashed bool
 
+	filesMu sync.Mutex // guards files and the names of those in it
+	files   map[*injectFile]struct{}
+
 	traceMu sync.Mutex
 	tracing bool
 	trace   []Op
 }
 
 // NewInject returns an Inject that breaks nothing yet.
-func NewInject(base FS) *Inject { return &Inject{base: base} }
+func NewInject(base FS) *Inject { return &Inject{base: base, files: map[*injectFile]struct{}{}} }
 
 // Arm sets the fault and starts counting from zero.
 func (i *Inject) Arm(f Fault) {
@@ -219,12 +222,26 @@ func (i *Inject) open(kind OpKind, name string, open func(string) (File, error))
 	if err != nil {
 		return nil, err
 	}
-	return &injectFile{inject: i, base: f, name: name}, nil
+	file := &injectFile{inject: i, base: f, name: name}
+	i.filesMu.Lock()
+	defer i.filesMu.Unlock()
+	i.files[file] = struct{}{}
+	return file, nil
 }
 
 // Rename implements FS.
 func (i *Inject) Rename(oldName, newName string) error {
-	return i.do(Op{Kind: OpRename, Name: oldName, To: newName}, func() error { return i.base.Rename(oldName, newName) }, nil)
+	return i.do(Op{Kind: OpRename, Name: oldName, To: newName}, func() error {
+		i.filesMu.Lock()
+		defer i.filesMu.Unlock()
+		err := i.base.Rename(oldName, newName)
+		for f := range i.files {
+			if err == nil && f.name == oldName {
+				f.name = newName
+			}
+		}
+		return err
+	}, nil)
 }
 
 // Remove implements FS.

@@ -6,7 +6,7 @@ import "sync/atomic"
 type injectFile struct {
 	inject *Inject
 	base   File
-	name   string
+	name   string      // guarded by inject.filesMu
 	owed   atomic.Bool // LateSync: a sync was reported and not yet done
 }
 
@@ -89,6 +89,9 @@ func (f *injectFile) Truncate(size int64) error {
 // Close frees the file below even after a crash: descriptors are the test's, not the dead process's.
 func (f *injectFile) Close() error {
 	err := f.inject.do(f.op(OpClose, 0, 0), f.base.Close, func() { _ = f.base.Close() })
+	f.inject.filesMu.Lock()
+	delete(f.inject.files, f)
+	f.inject.filesMu.Unlock()
 	if err == ErrCrashed { //nolint:errorlint // the very value that do returns
 		_ = f.base.Close()
 	}
@@ -96,5 +99,7 @@ func (f *injectFile) Close() error {
 }
 
 func (f *injectFile) op(kind OpKind, off int64, size int) Op {
+	f.inject.filesMu.Lock()
+	defer f.inject.filesMu.Unlock()
 	return Op{Kind: kind, Name: f.name, Offset: off, Bytes: int64(size)}
 }

@@ -105,6 +105,18 @@ func TestInjectTrace(t *testing.T) {
 	require.Equal(t, []string{"create f.tmp", "write f.tmp [-1, +3)", "sync f.tmp", "rename f.tmp -> f", "syncdir ."}, got)
 }
 
+func TestInjectFollowsRenames(t *testing.T) {
+	inject := NewInject(NewMem())
+	f, err := inject.Create("f")
+	require.NoError(t, err)
+	require.NoError(t, inject.Rename("f", "g"))
+	require.Error(t, inject.Rename("f", "h"))
+	inject.StartTrace()
+	require.NoError(t, f.Sync())
+	require.Equal(t, []Op{{Kind: OpSync, Name: "g"}}, inject.Trace())
+	require.NoError(t, f.Close())
+}
+
 func TestInjectLateSync(t *testing.T) {
 	mem := NewMem()
 	inject := NewInject(mem)

@@ -190,12 +190,24 @@ func (g grid) last() model.Timestamp { return g.at(g.steps - 1) }
 // index returns the step of an instant of the grid.
 func (g grid) index(t model.Timestamp) int { return int(int64(t-g.start) / g.step) }
 
-// window returns the steps [lo, hi] whose windows (T-length, T] hold t; none when lo > hi.
-func (g grid) window(t model.Timestamp, length time.Duration) (lo, hi int) {
+// windows are the steps [lo, hi] whose windows hold every time of [from, to]; none when lo > hi.
+type windows struct {
+	from, to model.Timestamp
+	lo, hi   int
+}
+
+// windows returns the steps T whose windows (T-length, T] hold t.
+func (g grid) windows(t model.Timestamp, length time.Duration) windows {
 	first := ceilDiv(sub(t, g.start), g.step)              // t <= T
 	behind := ceilDiv(sub(t.Add(length), g.start), g.step) // T < t+length
 	n := int64(g.steps)
-	return int(max(min(first, n), 0)), int(max(min(behind, n), 0)) - 1
+	w := windows{from: t, to: t, lo: int(max(min(first, n), 0)), hi: int(max(min(behind, n), 0)) - 1}
+	if first < 0 || first >= n || behind < 0 || behind >= n {
+		return w // near the ends of the grid, where times may saturate: good for t alone
+	}
+	// Up to the first of: t passes step "first"; t+length passes step "behind".
+	w.to = min(g.at(int(first)), g.at(int(behind))-model.Timestamp(length))
+	return w
 }
 
 // span is the time between two instants, saturating.

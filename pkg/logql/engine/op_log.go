@@ -18,11 +18,12 @@ import (
 
 // logCollector copies entries out of batches.
 type logCollector struct {
-	q       *query
-	entries []Entry
-	hashes  []uint64             // of entries, for their IDs
-	streams map[string]logStream // by the bytes of the label set, so that each is copied once
-	key     []byte
+	q        *query
+	entries  []Entry
+	hashes   []uint64             // of entries, for their IDs
+	streams  map[string]logStream // by the bytes of the label set, so that each is copied once
+	interned map[string]string    // levels and names of metadata
+	key      []byte
 }
 
 type logStream struct {
@@ -33,7 +34,7 @@ type logStream struct {
 // runLog answers a log query. The store orders; it also limits, when it applies all filters. Else batches are pulled until
 // there are enough.
 func (q *query) runLog(ctx context.Context, n *plan.Log) (*Result, error) {
-	c := &logCollector{q: q, streams: map[string]logStream{}}
+	c := &logCollector{q: q, streams: map[string]logStream{}, interned: map[string]string{}}
 	r := request{
 		scan:     n.Scan,
 		interval: model.Interval{Start: q.Start, End: q.End},
@@ -81,11 +82,13 @@ func (c *logCollector) addEntry(s *scanned, i int) {
 		Timestamp: s.Timestamps[i],
 		Line:      strings.Clone(s.Lines[i]),
 		Labels:    stream.labels,
-		Level:     strings.Clone(s.Levels[i]),
+		Level:     c.intern(s.Levels[i]),
 	}
-	e.Metadata = pipeline.AppendMetadata(nil, stream.labels, s.Metadata[i], e.Level)
-	for k, p := range e.Metadata {
-		e.Metadata[k] = model.Pair{Name: strings.Clone(p.Name), Value: strings.Clone(p.Value)}
+	if n := len(s.Metadata[i]); n > 0 || e.Level != "" {
+		e.Metadata = pipeline.AppendMetadata(make([]model.Pair, 0, n+1), stream.labels, s.Metadata[i], e.Level)
+		for k, p := range e.Metadata {
+			e.Metadata[k] = model.Pair{Name: c.intern(p.Name), Value: strings.Clone(p.Value)}
+		}
 	}
 	if err, ok := s.Errors[i]; ok {
 		e.Parsed = []model.Pair{
@@ -94,6 +97,21 @@ func (c *logCollector) addEntry(s *scanned, i int) {
 	}
 	c.entries = append(c.entries, e)
 	c.hashes = append(c.hashes, entryHash(stream.fingerprint, e, s.Metadata[i]))
+}
+
+// internedMax bounds the texts that intern remembers.
+const internedMax = 256
+
+// intern returns the query's own copy of a text that is likely to come again.
+func (c *logCollector) intern(text string) string {
+	own, ok := c.interned[text]
+	if !ok {
+		own = strings.Clone(text)
+		if len(c.interned) < internedMax {
+			c.interned[own] = own
+		}
+	}
+	return own
 }
 
 // stream returns the query's own copy of a label set.
@@ -148,7 +166,7 @@ func (c *logCollector) number() {
 			clear(seen)
 		}
 		h := c.hashes[i]
-		c.entries[i].ID = hexDigits(h) + "_" + strconv.Itoa(seen[h])
+		c.entries[i].ID = entryID(h, seen[h])
 		seen[h]++
 	}
 }
@@ -161,8 +179,12 @@ func (c *logCollector) neighbour(i int) int {
 	return i - 1
 }
 
-// hexDigits writes 16 hexadecimal digits.
-func hexDigits(h uint64) string {
-	s := strconv.FormatUint(h, 16)
-	return strings.Repeat("0", 16-len(s)) + s
+// entryID writes 16 hexadecimal digits, an underscore and the ordinal.
+func entryID(hash uint64, ordinal int) string {
+	const digits = "0123456789abcdef"
+	id := make([]byte, 16, 24)
+	for k := range id {
+		id[k] = digits[hash>>(60-4*k)&15]
+	}
+	return string(strconv.AppendInt(append(id, '_'), int64(ordinal), 10))
 }

@@ -12,7 +12,8 @@ import (
 
 // scanned is one batch behind the pipeline. It is valid until visit returns.
 type scanned struct {
-	pipeline.Batch // its Selected are the entries that passed
+	pipeline.Batch      // its Selected are the entries that passed
+	partial        bool // not all did
 	Timestamps     []model.Timestamp
 	LineBytes      []uint32
 }
@@ -74,6 +75,7 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 		if count == 0 {
 			continue
 		}
+		s.partial = count < b.Len()
 		passed += uint64(count)
 		if more, err := visit(&s); err != nil || !more {
 			return err

@@ -43,8 +43,9 @@ type fold struct {
 	countBytes bool // the sample is a sum of bytes, not of entries
 	sliding    bool // windows overlap: pages hold differences
 
-	groups grouper
-	series []*rangeSeries
+	groups  grouper
+	windows windows // of the last entry
+	series  []*rangeSeries
 }
 
 func newFold(q *query, n *plan.Range, seriesMax int) *fold {
@@ -55,6 +56,7 @@ func newFold(q *query, n *plan.Range, seriesMax int) *fold {
 		seriesMax:  seriesMax,
 		countBytes: n.Op == syntax.OpBytesOverTime || n.Op == syntax.OpBytesRate,
 		sliding:    int64(n.Length) > q.grid.step,
+		windows:    windows{from: 1, to: 0}, // holds no time
 	}
 	f.groups = newGrouper(n.Group, f.newSeries)
 	return f
@@ -90,30 +92,42 @@ func (f *fold) newSeries(ls labels.Labels, keyBytes int) (*rangeSeries, error) {
 	return s, nil
 }
 
-// add counts the entries of a batch.
+// add counts the entries of a batch. Neighbours mostly fall into the same windows of the same series: they are counted
+// together.
 func (f *fold) add(s *scanned) error {
 	if err := f.checkErrors(s); err != nil {
 		return err
 	}
 	f.groups.startBatch(s)
-	for i := s.Selected.Next(0); i >= 0; i = s.Selected.Next(i + 1) {
-		lo, hi := f.grid.window(s.Timestamps[i].Add(f.node.Offset), f.node.Length)
-		if lo > hi {
+	var run run
+	for i, at := range s.Timestamps {
+		if s.partial && !s.Selected.Contains(i) {
+			continue
+		}
+		at = at.Add(f.node.Offset)
+		if at < f.windows.from || at > f.windows.to {
+			f.windows = f.grid.windows(at, f.node.Length)
+		}
+		w := &f.windows
+		if w.lo > w.hi {
 			continue // between two windows
 		}
 		series, err := f.groups.of(s, i)
 		if err != nil {
 			return err
 		}
-		bytes := int64(0)
-		if f.countBytes {
-			bytes = int64(s.LineBytes[i])
+		if series != run.series || w.lo != run.lo || w.hi != run.hi {
+			if err := f.count(run); err != nil {
+				return err
+			}
+			run.series, run.lo, run.hi, run.entries, run.bytes = series, w.lo, w.hi, 0, 0
 		}
-		if err := f.count(series, lo, hi, bytes); err != nil {
-			return err
+		run.entries++
+		if f.countBytes {
+			run.bytes += int64(s.LineBytes[i])
 		}
 	}
-	return nil
+	return f.count(run)
 }
 
 // checkErrors fails the query for an entry that no stage could make sense of, unless the query filtered it out.
@@ -153,15 +167,22 @@ type rangeSeries struct {
 	pages  []*page // nil where nothing was counted
 }
 
-// count adds an entry to the windows of steps lo to hi.
-func (f *fold) count(s *rangeSeries, lo, hi int, bytes int64) error {
-	if !f.sliding {
-		return f.addAt(s, lo, 1, bytes) // lo is hi
+// run is some entries of one series that fall into the windows of steps lo to hi.
+type run struct {
+	series         *rangeSeries
+	lo, hi         int
+	entries, bytes int64
+}
+
+// count adds a run to its windows.
+func (f *fold) count(r run) error {
+	if r.entries == 0 {
+		return nil
 	}
-	if err := f.addAt(s, lo, 1, bytes); err != nil {
+	if err := f.addAt(r.series, r.lo, r.entries, r.bytes); err != nil || !f.sliding { // else lo is hi
 		return err
 	}
-	return f.addAt(s, hi+1, -1, -bytes)
+	return f.addAt(r.series, r.hi+1, -r.entries, -r.bytes)
 }
 
 func (f *fold) addAt(s *rangeSeries, step int, entries, bytes int64) error {

@@ -23,10 +23,11 @@ type grouper struct {
 	byLabel map[string]*rangeSeries // by the bytes of the label set
 	streams map[string]uint64       // numbers of label sets, by their bytes
 
-	// Of the current batch:
-	decided  []*rangeSeries // per stream: of all its entries that have no metadata that matters; nil: not looked up yet
-	numbers  []uint64       // per stream: its number plus one, 0: not looked up yet
-	constant []bool         // per stream: its labels decide alone
+	// Of the current batch, per stream:
+	constant []bool          // its labels decide alone
+	decided  []*rangeSeries  // the series of entries without metadata and level; nil: not looked up yet
+	levels   [][]levelSeries // the series of entries without metadata, by level
+	numbers  []uint64        // its number in streams, 0: not looked up yet
 
 	key, labelKey []byte
 	last          *rangeSeries // of lastKey
@@ -34,6 +35,14 @@ type grouper struct {
 	pairs         []model.Pair
 	builder       labels.ScratchBuilder
 }
+
+type levelSeries struct {
+	level  string
+	series *rangeSeries
+}
+
+// levelsMax bounds the levels that are remembered per stream and batch; there are eight, and whatever clients make up.
+const levelsMax = 16
 
 func newGrouper(group plan.Group, newOne func(labels.Labels, int) (*rangeSeries, error)) grouper {
 	return grouper{
@@ -50,12 +59,14 @@ func newGrouper(group plan.Group, newOne func(labels.Labels, int) (*rangeSeries,
 func (g *grouper) startBatch(s *scanned) {
 	n := len(s.Streams)
 	g.decided = slices.Grow(g.decided[:0], n)[:n]
+	g.levels = slices.Grow(g.levels[:0], n)[:n]
 	g.numbers = slices.Grow(g.numbers[:0], n)[:n]
 	g.constant = slices.Grow(g.constant[:0], n)[:n]
 	clear(g.decided)
 	clear(g.numbers)
 	for i, ls := range s.Streams {
 		g.constant[i] = g.streamDecides(s, ls)
+		g.levels[i] = g.levels[i][:0]
 	}
 }
 
@@ -78,6 +89,9 @@ func (g *grouper) streamDecides(s *scanned, ls labels.Labels) bool {
 // of returns the series of entry i.
 func (g *grouper) of(s *scanned, i int) (*rangeSeries, error) {
 	stream := s.StreamIndex[i]
+	if g.constant[stream] && g.decided[stream] != nil {
+		return g.decided[stream], nil
+	}
 	level, metadata := "", []model.Pair(nil)
 	if s.Levels != nil {
 		level = s.Levels[i]
@@ -85,7 +99,8 @@ func (g *grouper) of(s *scanned, i int) (*rangeSeries, error) {
 	if s.Metadata != nil {
 		metadata = s.Metadata[i]
 	}
-	if g.constant[stream] || level == "" && len(metadata) == 0 {
+	switch {
+	case g.constant[stream] || level == "" && len(metadata) == 0:
 		if g.decided[stream] == nil {
 			series, err := g.byLabels(g.labelsOf(s.Streams[stream], nil, ""))
 			if err != nil {
@@ -94,7 +109,28 @@ func (g *grouper) of(s *scanned, i int) (*rangeSeries, error) {
 			g.decided[stream] = series
 		}
 		return g.decided[stream], nil
+	case len(metadata) == 0:
+		return g.ofLevel(s, stream, level)
 	}
+	return g.ofKey(s, stream, metadata, level)
+}
+
+// ofLevel returns the series of an entry without metadata.
+func (g *grouper) ofLevel(s *scanned, stream uint32, level string) (*rangeSeries, error) {
+	for _, known := range g.levels[stream] {
+		if known.level == level {
+			return known.series, nil
+		}
+	}
+	series, err := g.ofKey(s, stream, nil, level)
+	if err == nil && len(g.levels[stream]) < levelsMax {
+		g.levels[stream] = append(g.levels[stream], levelSeries{level, series})
+	}
+	return series, err
+}
+
+// ofKey returns the series of any entry.
+func (g *grouper) ofKey(s *scanned, stream uint32, metadata []model.Pair, level string) (*rangeSeries, error) {
 	g.makeKey(s, stream, metadata, level)
 	if g.last != nil && string(g.key) == string(g.lastKey) {
 		return g.last, nil

@@ -18,6 +18,15 @@ import (
 type labelStep struct {
 	test     labelTest
 	verdicts []verdict // per stream of the batch
+
+	levels   []levelVerdict // of entries without metadata of the stream levelsOf of the batch
+	levelsOf uint32
+	subject  subject // scratch of ask
+}
+
+type levelVerdict struct {
+	level   string
+	verdict verdict
 }
 
 // verdict is what is known of a filter for all entries of a stream.
@@ -55,29 +64,55 @@ func (st *labelStep) run(b *Batch) {
 	for _, stream := range b.Streams {
 		st.verdicts = append(st.verdicts, st.test.test(&subject{stream: stream, streamOnly: true}))
 	}
-	var s subject
+	st.levels, st.levelsOf = st.levels[:0], 0 // another batch, other streams
 	for i := b.Selected.Next(0); i >= 0; i = b.Selected.Next(i + 1) {
 		v := st.verdicts[b.StreamIndex[i]]
 		if v == depends {
-			s = subject{stream: b.Streams[b.StreamIndex[i]], err: b.Errors[i]}
-			if b.Metadata != nil {
-				s.metadata = b.Metadata[i]
-			}
-			if b.Levels != nil {
-				s.level = b.Levels[i]
-			}
-			v = st.test.test(&s)
-			if s.errChanged {
-				if b.Errors == nil {
-					b.Errors = map[int]EntryError{}
-				}
-				b.Errors[i] = s.err
-			}
+			v = st.ask(b, i)
 		}
 		if v == fails {
 			b.Selected.Remove(i)
 		}
 	}
+}
+
+// levelsMax bounds the levels that ask remembers; there are eight, and whatever clients make up.
+const levelsMax = 16
+
+// ask asks about one entry. Entries of a stream without metadata and errors differ in their level alone: what was found
+// for a level holds for the next entry that has it.
+func (st *labelStep) ask(b *Batch, i int) verdict {
+	st.subject = subject{stream: b.Streams[b.StreamIndex[i]], err: b.Errors[i]}
+	s := &st.subject
+	if b.Metadata != nil {
+		s.metadata = b.Metadata[i]
+	}
+	if b.Levels != nil {
+		s.level = b.Levels[i]
+	}
+	plain := len(s.metadata) == 0 && s.err.Class == ""
+	if plain && st.levelsOf != b.StreamIndex[i] {
+		st.levelsOf, st.levels = b.StreamIndex[i], st.levels[:0]
+	}
+	if plain {
+		for _, known := range st.levels {
+			if known.level == s.level {
+				return known.verdict
+			}
+		}
+	}
+	v := st.test.test(s)
+	if s.errChanged {
+		if b.Errors == nil {
+			b.Errors = map[int]EntryError{}
+		}
+		b.Errors[i] = s.err
+		return v
+	}
+	if plain && len(st.levels) < levelsMax {
+		st.levels = append(st.levels, levelVerdict{s.level, v})
+	}
+	return v
 }
 
 // get returns the value of a name. known is false when it depends on the entry.

@@ -236,9 +236,14 @@ func (lx *lexer) run(i int, letters string) string {
 	return lx.text[i:end]
 }
 
-// parseDuration reads Prometheus' durations (1d12h), and Go's for fractions and below a millisecond (1.5h, 10us).
+// parseDuration reads Prometheus' durations (1d12h), and Go's for fractions and below a millisecond (1.5h, 10us). Either
+// may be negative.
 func parseDuration(s string) (time.Duration, error) {
-	if d, err := prommodel.ParseDuration(s); err == nil {
+	positive, negative := strings.CutPrefix(s, "-")
+	if d, err := prommodel.ParseDuration(positive); err == nil {
+		if negative {
+			return -time.Duration(d), nil
+		}
 		return time.Duration(d), nil
 	}
 	return time.ParseDuration(s)

@@ -72,6 +72,7 @@ func TestPrint(t *testing.T) {
 	f(`bytes_rate({a="b"}[5m] |= "x")`, `bytes_rate({a="b"} |= "x" [5m])`)
 	f(`bytes_over_time(({a="b"} |= "x")[5m] offset 1h)`, `bytes_over_time({a="b"} |= "x" [5m] offset 1h)`)
 	f(`absent_over_time((({a="b"})[5m] offset -1h30m))`, `absent_over_time({a="b"} [5m] offset -1h30m)`)
+	f(`rate({a="b"}[5m] offset -1w)`, `rate({a="b"} [5m] offset -1w)`)
 	f(`sum_over_time({a="b"} | unwrap c [5m])`, `sum_over_time({a="b"} | unwrap c [5m])`)
 	f(`sum_over_time({a="b"}[5m] offset 1ns | json | unwrap c)`, `sum_over_time({a="b"} | json | unwrap c [5m] offset 1ns)`)
 	f(`rate_counter(({a="b"})[5m] | unwrap c)`, `rate_counter({a="b"} | unwrap c [5m])`)
