@@ -1,0 +1,144 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+func columnNames(c storage.Columns) string {
+	var names []string
+	for _, n := range []struct {
+		column storage.Columns
+		name   string
+	}{
+		{storage.ColumnLine, "line"}, {storage.ColumnLineBytes, "bytes"}, {storage.ColumnLevel, "level"}, {storage.ColumnMetadata, "metadata"},
+	} {
+		if c&n.column != 0 {
+			names = append(names, n.name)
+		}
+	}
+	if len(names) == 0 {
+		return "time"
+	}
+	return strings.Join(names, "+")
+}
+
+// describe writes what is read: selector, columns and pushed filters of each scan.
+func describe(scans ...Scan) []string {
+	var list []string
+	for _, s := range scans {
+		text := (&syntax.LogExpr{Matchers: s.Matchers}).String() + " " + columnNames(s.Columns)
+		for _, f := range s.Filters {
+			text += fmt.Sprintf(" [%d %v %q]", f.Kind, f.Negate, f.Any)
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+func build(t *testing.T, query string) Node {
+	t.Helper()
+	e, err := syntax.Parse(query)
+	require.NoError(t, err)
+	n, err := Build(e)
+	require.NoError(t, err, query)
+	return n
+}
+
+func TestRangeReadsFewestColumns(t *testing.T) {
+	f := func(query string, want ...string) {
+		t.Helper()
+		n := build(t, query)
+		if a, ok := n.(*Aggregate); ok {
+			n = a.Input
+		}
+		require.Equal(t, want, describe(n.(*Range).Scans...), query)
+	}
+	f(`sum(count_over_time({app="x"}[1m]))`, `{app="x"} time`)
+	f(`sum(rate({app="x"} |= "e" [1m]))`, `{app="x"} time [0 false ["e"]]`)
+	f(`sum(bytes_rate({app="x"}[1m]))`, `{app="x"} bytes`)
+	f(`sum by (detected_level) (count_over_time({app="x"}[1m]))`, `{app="x"} level`)
+	f(`sum by (detected_level_extracted) (count_over_time({app="x"}[1m]))`, `{app="x"} level`)
+	// A label that the selector demands is the stream's.
+	f(`sum by (app) (count_over_time({app=~"x.+"}[1m]))`, `{app=~"x.+"} time`)
+	// Of any other, metadata is read only from streams that lack it.
+	f(`sum by (env) (count_over_time({app="x"}[1m]))`, `{app="x", env=""} metadata`, `{app="x", env!=""} time`)
+	f(`sum by (env, zone, detected_level) (count_over_time({app="x"}[1m]))`,
+		`{app="x", env=""} level+metadata`, `{app="x", env!="", zone=""} level+metadata`, `{app="x", env!="", zone!=""} level`)
+	f(`sum by (a, b, c, d, e) (count_over_time({app="x"}[1m]))`, `{app="x"} metadata`)
+	// A string comparison selects among the streams that have the label.
+	f(`sum(count_over_time({app="x"} | env="p" [1m]))`, `{app="x", env=""} metadata`, `{app="x", env!="", env="p"} time`)
+	f(`sum(count_over_time({app="x"} | app=~"y" and env!="p" [1m]))`,
+		`{app="x", env=""} metadata`, `{app="x", env!="", app=~"y", env!="p"} time`)
+	f(`sum(count_over_time({app="x"} | app="x" or app="y" [1m]))`, `{app="x"} time`)
+	f(`sum(count_over_time({app="x"} | detected_level="error" | __error__="" [1m]))`, `{app="x"} level`)
+	// Without a sum, or without "by", all labels count.
+	f(`count_over_time({app="x"}[1m])`, `{app="x"} level+metadata`)
+	f(`sum without (env) (count_over_time({app="x"}[1m]))`, `{app="x"} level+metadata`)
+	f(`max by (app) (bytes_over_time({app="x"}[1m]))`, `{app="x"} bytes+level+metadata`)
+	// What the store cannot test needs the line.
+	f(`sum(count_over_time({app="x"} |> "<_>a" |= "b" [1m]))`, `{app="x"} line [0 false ["b"]]`)
+	f(`sum(count_over_time({app="x"} |= "b" or ip("::1") [1m]))`, `{app="x"} line`)
+}
+
+func TestLogPushesLineFilters(t *testing.T) {
+	f := func(query string, words []string, empty bool, want string) {
+		t.Helper()
+		n := build(t, query).(*Log)
+		require.Equal(t, []string{want}, describe(n.Scan), query)
+		require.Equal(t, words, n.SearchWords)
+		require.Equal(t, empty, n.Stages.Empty())
+	}
+	f(`{app="x"}`, nil, true, `{app="x"} line+level+metadata`)
+	f(`{app="x"} |= "" |~ "" |= "a" or ""`, []string{"a"}, true, `{app="x"} line+level+metadata`)
+	f(`{app="x"} |= "a" or "b" !~ "c" | env="p" != "d"`, []string{"a", "b"}, false,
+		`{app="x"} line+level+metadata [0 false ["a" "b"]] [1 true ["c"]] [0 true ["d"]]`)
+	f(`{app="x"} != "" |~ "(?i)e"`, []string{"(?i)e"}, true, `{app="x"} line+level+metadata [0 true [""]] [1 false ["(?i)e"]]`)
+	f(`{app="x"} |> "<_>" |= "z"`, []string{"z"}, false, `{app="x"} line+level+metadata [0 false ["z"]]`)
+	f(`{app="x"} |= ip("::1") or "y"`, []string{"y"}, false, `{app="x"} line+level+metadata`)
+}
+
+func TestBuildUnsupported(t *testing.T) {
+	f := func(query, what string) {
+		t.Helper()
+		e, err := syntax.Parse(query)
+		require.NoError(t, err)
+		_, err = Build(e)
+		require.ErrorIs(t, err, pipeline.ErrUnsupported)
+		require.EqualError(t, err, what+" is valid LogQL, but this version of Woodshed cannot evaluate it yet")
+	}
+	for _, op := range []string{"rate_counter", "avg_over_time", "sum_over_time", "min_over_time", "max_over_time", "stdvar_over_time",
+		"stddev_over_time", "first_over_time", "last_over_time"} {
+		f(op+`({a="b"} | unwrap c [1m])`, op)
+	}
+	f(`quantile_over_time(0.5, {a="b"} | unwrap c [1m])`, "quantile_over_time")
+	f(`absent_over_time({a="b"}[1m])`, "absent_over_time")
+	f(`rate({a="b"} | unwrap c [1m])`, "unwrap")
+	f(`sum(rate({a="b"} | json [1m]))`, "the json stage")
+	f(`{a="b"} | json |= "x"`, "the json stage")
+	for _, op := range []string{"stddev", "stdvar", "sort", "sort_desc"} {
+		f(op+`(rate({a="b"}[1m]))`, op)
+	}
+	for _, op := range []string{"topk", "bottomk", "approx_topk"} {
+		f(op+`(1, rate({a="b"}[1m]))`, op)
+	}
+	f(`vector(1) and vector(2)`, `the operator "and"`)
+	f(`vector(1) unless vector(2)`, `the operator "unless"`)
+	f(`vector(1) + on () group_right () vector(2)`, "group_right")
+	f(`label_replace(vector(1), "a", "b", "c", "d")`, "label_replace")
+	f(`1 + absent_over_time({a="b"}[1m])`, "absent_over_time")
+}
+
+func TestFoldsConstants(t *testing.T) {
+	require.Equal(t, &Scalar{Value: 19}, build(t, `1 + 2 * 3 ^ 2`))
+	require.Equal(t, &Binary{Op: syntax.OpAdd, LHS: &Constant{Value: 1}, RHS: &Scalar{Value: 6}}, build(t, `vector(1) + 2 * 3`))
+	require.Equal(t, &Aggregate{Op: syntax.OpSum, Group: Group{Mode: GroupBy}, Input: &Constant{Value: 1}}, build(t, `sum(1)`))
+	require.Equal(t, Group{Mode: GroupWithout, Names: []string{"a", "b"}}, build(t, `max without (b, a, b) (vector(1))`).(*Aggregate).Group)
+}
