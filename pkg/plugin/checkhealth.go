@@ -151,7 +151,7 @@ func (i *Instance) healthMessage(d *healthDetails, s StatusInfo, admin bool) str
 	}
 	switch {
 	case d.ListenError != "":
-		out = append(out, "Nothing can be pushed: "+d.ListenError)
+		out = append(out, "Nothing can be pushed.", capital(d.ListenError))
 	case s.Listen != "":
 		out = append(out, "Listening on "+s.Listen+".")
 	case s.State == StateReady:
@@ -163,7 +163,7 @@ func (i *Instance) healthMessage(d *healthDetails, s StatusInfo, admin bool) str
 			out = append(out, fmt.Sprintf("%d more reasons of refusals.", len(d.Refused)-shown))
 			break
 		}
-		out = append(out, fmt.Sprintf("%s refused in the last 15 minutes: %s.", plural(r.Entries, "entry", "entries"), strings.TrimSuffix(r.Text, ".")))
+		out = append(out, capital(r.Text))
 	}
 	for _, w := range d.Warnings {
 		out = append(out, "Warning: "+w)

@@ -53,7 +53,7 @@ func TestHealthSentences(t *testing.T) {
 	f(func(s *StatusInfo) { s.Listen = "" }, ok,
 		"Woodshed 0.3 is running: 12 streams, 4.1 M lines, 380 MB, oldest 6 days. No listener is open, so nothing can be pushed.")
 	f(func(s *StatusInfo) { s.Listen, s.ListenError = "", Notice{Text: "port 3110 is taken"} }, bad,
-		"Woodshed 0.3 is running: 12 streams, 4.1 M lines, 380 MB, oldest 6 days. Nothing can be pushed: port 3110 is taken.")
+		"Woodshed 0.3 is running: 12 streams, 4.1 M lines, 380 MB, oldest 6 days. Nothing can be pushed. Port 3110 is taken.")
 	f(func(s *StatusInfo) { s.State, s.Progress = StateReplaying, 0.4 }, bad,
 		"Woodshed 0.3 is replaying its write-ahead log: 40%. It answers when that is done. Listening on 127.0.0.1:3110.")
 	f(func(s *StatusInfo) { s.State, s.Listen = StateStarting, "" }, bad, "Woodshed 0.3 is starting.")
@@ -64,18 +64,18 @@ func TestHealthSentences(t *testing.T) {
 	f(func(s *StatusInfo) {
 		s.Refusals = []Refusal{
 			{Tenant: "fake", Reason: "small", Entries: 1, Text: "one of those."},
-			{Tenant: "fake", Reason: "timestamp_too_new", Entries: 1204, Text: "timestamp 8 h in the future (clock or time zone of the agent?)"},
+			{Tenant: "fake", Reason: "timestamp_too_new", Entries: 1204, Text: "1,204 entries were refused in the last 15 minutes: timestamp 8 h in the future (clock or time zone of the agent?)"},
 			{Tenant: "other", Reason: "x", Entries: 9999, Text: "of somebody else"},
 		}
 		s.Warnings = []Notice{{Text: "the disk is slow", Detail: "/dev/sda is slow"}}
 	}, ok, "Woodshed 0.3 is running: 12 streams, 4.1 M lines, 380 MB, oldest 6 days. Listening on 127.0.0.1:3110. "+
-		"1,204 entries refused in the last 15 minutes: timestamp 8 h in the future (clock or time zone of the agent?). "+
-		"1 entry refused in the last 15 minutes: one of those. Warning: the disk is slow.")
+		"1,204 entries were refused in the last 15 minutes: timestamp 8 h in the future (clock or time zone of the agent?). "+
+		"One of those. Warning: the disk is slow.")
 	f(func(s *StatusInfo) {
 		s.Refusals = []Refusal{{Tenant: "fake", Entries: 4, Text: "a"}, {Tenant: "fake", Entries: 3, Text: "b"}, {Tenant: "fake", Entries: 2, Text: "c"}, {Tenant: "fake", Entries: 1, Text: "d"}}
 	}, ok,
 		"Woodshed 0.3 is running: 12 streams, 4.1 M lines, 380 MB, oldest 6 days. Listening on 127.0.0.1:3110. "+
-			"4 entries refused in the last 15 minutes: a. 3 entries refused in the last 15 minutes: b. 2 entries refused in the last 15 minutes: c. 1 more reasons of refusals.")
+			"A. B. C. 1 more reasons of refusals.")
 }
 
 func TestPathsAreForAdmins(t *testing.T) {
@@ -92,7 +92,7 @@ func TestPathsAreForAdmins(t *testing.T) {
 		require.NotContains(t, string(h.JSONDetails), "/var/lib")
 	}
 	h := healthOf(t, i, pluginContext(1, "Admin"))
-	require.Equal(t, "No access to /secret/path. Nothing can be pushed: no listener because of /secret/path. Warning: /secret/path lies on tmpfs.", h.Message)
+	require.Equal(t, "No access to /secret/path. Nothing can be pushed. No listener because of /secret/path. Warning: /secret/path lies on tmpfs.", h.Message)
 	require.Contains(t, string(h.JSONDetails), `"dataDir":"/var/lib/grafana/woodshed"`)
 }
 

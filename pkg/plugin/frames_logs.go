@@ -66,7 +66,7 @@ func (p *Plugin) logsFrame(q *query, r *engine.Result) *data.Frame {
 		ExecutedQueryString:    executedQuery(q, false),
 		Stats:                  queryStats(r.Stats),
 		Custom: customMeta{
-			Limit: q.limit, SearchWords: highlightWords(r.SearchWords), StatKey: statBytesProcessed,
+			Limit: q.limit, SearchWords: q.words, StatKey: statBytesProcessed,
 			Error: joinSentences(p.cutText(q, r, len(timestamps))),
 		},
 	}
@@ -89,17 +89,6 @@ func (p *Plugin) cutText(q *query, r *engine.Result, rows int) []string {
 			end, countText(uint64(q.limit)), countText(uint64(q.asked))))
 	}
 	return append(out, partialText(r.Warnings)...)
-}
-
-// highlightWords bounds what the browser runs over every line.
-func highlightWords(words []string) []string {
-	var out []string
-	for _, w := range words {
-		if w != "" && len(w) <= searchWordBytes && len(out) < searchWordsMax && !slices.Contains(out, w) {
-			out = append(out, strings.ToValidUTF8(w, "\uFFFD"))
-		}
-	}
-	return out
 }
 
 // severities are Grafana's names of what people call levels.

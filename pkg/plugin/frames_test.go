@@ -56,14 +56,13 @@ func logResult() *engine.Result {
 			},
 			{Timestamp: at - 2, Line: "", Labels: labels.FromStrings("app", "worker"), ID: "00000000000000a3_1"},
 		},
-		Stats:       engine.Stats{Exec: 1500 * time.Microsecond, Bytes: 2048, Lines: 40, LinesMatched: 3, Chunks: 5, ChunksSkipped: 2, EntriesReturned: 3},
-		SearchWords: []string{"boom", `b\+`, "boom", ""},
+		Stats: engine.Stats{Exec: 1500 * time.Microsecond, Bytes: 2048, Lines: 40, LinesMatched: 3, Chunks: 5, ChunksSkipped: 2, EntriesReturned: 3},
 	}
 }
 
 func TestLogsFrame(t *testing.T) {
 	_, i := newDefault(t)
-	golden(t, "logs", i.p.framesFromResult(rangeQuery(nil), logResult()))
+	golden(t, "logs", i.p.framesFromResult(rangeQuery(func(q *query) { q.words = []string{"boom", `b\+`} }), logResult()))
 }
 
 func TestEmptyAnswerIsAnEmptyLogsFrame(t *testing.T) {
@@ -129,14 +128,33 @@ func TestPartialAnswersSaySo(t *testing.T) {
 	require.Len(t, f[0].Meta.Notices, 4)
 }
 
-func TestSearchWordsAreBounded(t *testing.T) {
-	words := []string{"", strings.Repeat("x", searchWordBytes+1), "bad\xff"}
-	for n := range 2 * searchWordsMax {
-		words = append(words, strings.Repeat("w", n+1))
+func TestHighlightWords(t *testing.T) {
+	f := func(expr string, want ...string) {
+		t.Helper()
+		logs, got, err := inspectQuery(expr)
+		require.NoError(t, err)
+		require.True(t, logs)
+		require.Equal(t, want, got)
 	}
-	got := highlightWords(words)
+	f(`{a="b"}`)
+	f(`{a="b"} |= "boom" |= "boom" |~ "x+|(?i)y" != "no" !~ "neither"`, "boom", "x+|(?i)y")
+	f(`{a="b"} |= "f(x)[1]{2}" or "C:\\a.b/c*?|^$+"`, `f\x28x\)\x5b1\]\x7b2\}`, `C:\\a\.b\/c\*\?\|\^\$\+`)
+	f(`{a="b"} |= ip("10.0.0.0/8") |= ""`)
+	f(`{a="b"} | json | line_format "x" |= "late"`, "late")
+	f(`{a="b"} |= "` + strings.Repeat("x", searchWordBytes+1) + `"`)
+
+	many := `{a="b"}`
+	for n := range 2 * searchWordsMax {
+		many += ` |= "` + strings.Repeat("w", n+1) + `"`
+	}
+	_, got, err := inspectQuery(many)
+	require.NoError(t, err)
 	require.Len(t, got, searchWordsMax)
-	require.Equal(t, "bad\uFFFD", got[0])
+
+	logs, got, err := inspectQuery(`rate({a="b"} |= "x" [1m])`)
+	require.NoError(t, err)
+	require.False(t, logs)
+	require.Empty(t, got)
 }
 
 func TestSeverity(t *testing.T) {
@@ -256,7 +274,7 @@ func FuzzLabelEncoding(f *testing.F) {
 		for name := range values {
 			require.Contains(t, []string{"I", "S", "P"}, kinds[name])
 		}
-		frames := i.p.framesFromResult(rangeQuery(nil), &engine.Result{Type: engine.ResultStreams, Entries: []engine.Entry{e}, SearchWords: []string{line}})
+		frames := i.p.framesFromResult(rangeQuery(nil), &engine.Result{Type: engine.ResultStreams, Entries: []engine.Entry{e}})
 		_, err := frames.MarshalArrow()
 		require.NoError(t, err)
 		_, err = json.Marshal(frames[0])

@@ -107,7 +107,8 @@ func (q *query) params(tenant model.TenantID) (engine.Params, error) {
 		Tenant: tenant, Query: q.expr, Start: q.interval.Start, End: q.interval.End,
 		Step: q.step, Instant: q.instant, Limit: q.limit, Direction: q.direction,
 	}
-	logs, err := isLogQuery(q.expr)
+	logs, words, err := inspectQuery(q.expr)
+	q.words = words
 	switch {
 	case err != nil:
 		return p, err

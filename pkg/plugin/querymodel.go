@@ -40,7 +40,8 @@ type query struct {
 	legend    string
 	volume    bool // the bars above Explore's logs
 	fromAlert bool
-	asked     int // the number of lines asked for, when that is more than is allowed; else 0
+	words     []string // to highlight, of a log query
+	asked     int      // the number of lines asked for, when that is more than is allowed; else 0
 }
 
 // parseQuery reads one query. Its errors are the user's.

@@ -38,7 +38,9 @@ type Refusal struct {
 	Tenant  model.TenantID
 	Reason  string // as in woodshed_discarded_entries_total
 	Entries uint64
-	Text    string // why, and what a person may do: timestamp 8 h in the future (clock or time zone of the agent?)
+	// Text is the whole sentence: 1,204 entries were refused in the last 15 minutes: timestamp 8 h in the future (clock or
+	// time zone of the agent?).
+	Text string
 }
 
 // StatusInfo describes the store of the process.
