@@ -11,9 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/grafana/grafana-plugin-sdk-go/backend"
-	"github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
-
 	"github.com/woodshed-logs/woodshed/pkg/config"
 	"github.com/woodshed-logs/woodshed/pkg/plugin"
 )
@@ -34,7 +31,7 @@ func RunPlugin() int {
 	if err != nil {
 		level = slog.LevelInfo
 	}
-	log := slog.New(plugin.NewLogHandler(backend.Logger, level))
+	log := plugin.NewLogger(level)
 	dir, dirErr := pluginDataDir(cfg)
 	p, err := newProcess(cfg, cfgErr, dir, dirErr, log)
 	if err != nil { // limits that cannot be: the defaults can
@@ -62,8 +59,8 @@ func RunPlugin() int {
 	go watchParent(ctx, os.Getppid, time.NewTicker(parentPoll).C, func() { leave("Grafana is gone") })
 	go onTerminate(ctx, func() { leave("SIGTERM") })
 
-	// Manage answers the handshake at once and returns after Grafana's Shutdown call.
-	err = datasource.Manage(config.PluginID, edge.NewInstance, datasource.ManageOpts{})
+	// Serve answers the handshake at once and returns after Grafana's Shutdown call.
+	err = edge.Serve()
 	stop()
 	if err != nil {
 		log.Error("plugin server failed", "err", err)

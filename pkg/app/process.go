@@ -85,7 +85,7 @@ func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *
 // start opens the store and the listener in the background.
 func (p *process) start() {
 	p.log.Info("woodshed starts", "version", p.version, "listen", p.cfg.Listen, "dir", p.store.dir, "memory_limit", memoryLimit(p.cfg), "sync", p.cfg.WAL.Sync)
-	for _, w := range append(p.cfg.Warnings(), p.limits.Warnings()...) {
+	for _, w := range p.cfg.Warnings() {
 		p.log.Warn(w)
 	}
 	if p.cfgErr != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/build/buildinfo"
 
-	"github.com/woodshed-logs/woodshed/pkg/config"
 	"github.com/woodshed-logs/woodshed/pkg/limits"
 	"github.com/woodshed-logs/woodshed/pkg/logdb"
 	"github.com/woodshed-logs/woodshed/pkg/logql/engine"
@@ -57,13 +56,7 @@ func (p *process) warnings() []plugin.Notice {
 		})
 	}
 	out = append(out, p.volatile...)
-	switch p.cfg.WAL.Sync {
-	case config.SyncInterval:
-		out = append(out, plugin.Notice{Text: fmt.Sprintf("Pushes are answered before they are safe (wal.sync is interval): a power cut loses what the last %s brought.", p.cfg.WAL.SyncInterval)})
-	case config.SyncOff:
-		out = append(out, plugin.Notice{Text: "Pushes are answered before they are safe (wal.sync is off): a power cut loses what the operating system had not written yet."})
-	}
-	for _, w := range append(p.cfg.Warnings(), p.limits.Warnings()...) {
+	for _, w := range p.cfg.Warnings() {
 		out = append(out, plugin.Notice{Text: w})
 	}
 	return out

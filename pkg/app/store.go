@@ -70,7 +70,10 @@ func (s *store) start() {
 func (s *store) run(ctx context.Context) {
 	defer close(s.stopped)
 	if s.dirErr != nil {
-		s.setPhase(plugin.StateDegraded, plugin.Notice{Text: s.dirErr.Error()})
+		s.setPhase(plugin.StateDegraded, plugin.Notice{
+			Text:   "The store has no data directory; an Admin sees here why.",
+			Detail: "The store could not open: " + s.dirErr.Error(),
+		})
 		s.log.Error("no data directory", "err", s.dirErr)
 		<-ctx.Done()
 		return
