@@ -30,6 +30,7 @@ const (
 	ServiceUnknown    = "unknown_service"
 	MetadataLevel     = "detected_level"
 	MetadataSeverity  = "severity_number" // the OpenTelemetry number of a severity
+	labelMetricName   = "__name__"
 	cacheBytesDefault = 8 << 20
 )
 
@@ -99,6 +100,9 @@ func (d *Deriver) StreamOf(ls labels.Labels) (*Stream, error) {
 	key := unsafe.String(unsafe.SliceData(raw), len(raw)) // for this call only: the cache copies what it keeps
 	if s := d.streams.get(keySet, key); s != nil {
 		return s, nil
+	}
+	if ls.Len() > labelsCountMax {
+		return nil, errTooManyLabels
 	}
 	var parsed []labels.Label
 	bad := false

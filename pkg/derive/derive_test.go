@@ -95,6 +95,7 @@ func TestStreamErrors(t *testing.T) {
 	f(`inf`, `1:1: parse error: unexpected number "inf"`)
 	f(`"a"`, `1:1: parse error: unexpected string "\"a\""`)
 	f(`!`, `1:1: parse error: unexpected character: '!'`)
+	f("{"+strings.Repeat(`a="",`, labelsCountMax)+`a=""}`, "more than 4096 labels")
 	f(strings.Repeat("x", 1<<24), "labels size 16 MiB exceeds limit of 15")
 }
 
@@ -135,6 +136,13 @@ func TestStreamOf(t *testing.T) {
 	again, err := d.StreamOf(labels.FromStrings("app", "api", "empty", "", "bytes", "\xff"))
 	require.NoError(t, err)
 	require.Same(t, s, again, "known sets come from the cache")
+
+	many := labels.NewScratchBuilder(0)
+	for i := range labelsCountMax + 1 {
+		many.Add(fmt.Sprintf("l%05d", i), "")
+	}
+	_, err = d.StreamOf(many.Labels())
+	require.EqualError(t, err, "more than 4096 labels")
 
 	f := func(name, want string) {
 		t.Helper()

@@ -45,14 +45,20 @@ func parseLabels(text string) ([]labels.Label, error) {
 	if metric != "" {
 		kept := ls[:0]
 		for _, l := range ls {
-			if l.Name != labels.MetricName {
+			if l.Name != labelMetricName {
 				kept = append(kept, l)
 			}
 		}
-		ls = append(kept, labels.Label{Name: labels.MetricName, Value: metric})
+		ls = append(kept, labels.Label{Name: labelMetricName, Value: metric})
 	}
 	return ls, nil
 }
+
+// labelsCountMax bounds the labels of one stream before any limit of a tenant is asked: an empty label is five bytes of text
+// and 32 of memory.
+const labelsCountMax = 4096
+
+var errTooManyLabels = fmt.Errorf("more than %d labels", labelsCountMax)
 
 // labelsTextBytesMax is the longest text: labels.Labels panics at a name or value of 16 MiB.
 const labelsTextBytesMax = 1<<24 - 1
@@ -83,6 +89,9 @@ func (p *labelParser) labelSet() ([]labels.Label, error) {
 	p.lexer.inBraces = true
 	p.next()
 	for !p.sign("}") {
+		if len(ls) == labelsCountMax {
+			return nil, errTooManyLabels
+		}
 		l, err := p.item()
 		if err != nil {
 			return nil, err
@@ -119,7 +128,7 @@ func (p *labelParser) item() (labels.Label, error) {
 			return labels.Label{}, p.unexpected("", "")
 		}
 		if !p.sign("=") {
-			return labels.Label{Name: labels.MetricName, Value: name}, nil
+			return labels.Label{Name: labelMetricName, Value: name}, nil
 		}
 	default:
 		return labels.Label{}, p.unexpected("label set", `identifier or "}"`)

@@ -101,10 +101,10 @@ func jsonKey(line string, i int) (key string, at int, ok bool) {
 
 // jsonValueEnd returns the index behind the value at i, -1 when it has none.
 func jsonValueEnd(line string, i int) int {
-	switch c := line[i]; {
-	case c == '"':
+	switch line[i] {
+	case '"':
 		return stringEnd(line, i+1)
-	case c == '{' || c == '[':
+	case '{', '[':
 		return blockEnd(line, i)
 	}
 	end := i

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Version of the rules in this package. Any change of what is derived from the same input needs a new version, with the
+// Version1 are the rules in this package. Any change of what is derived from the same input needs a new version, with the
 // old rules kept for as long as a write-ahead log may hold records that name them.
 const Version1 uint8 = 1
 

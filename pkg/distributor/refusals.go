@@ -110,8 +110,22 @@ type Refusal struct {
 	Tenant  model.TenantID // "" sums those for whom there was no room
 	Reason  string         // Loki's name
 	Entries int            // or bodies, for request_body_too_large and malformed_body
-	Text    string         // a sentence for a person, with what to do where that is known
+	Text    string         // why, for a person, with what to do where that is known
 	Last    time.Time
+}
+
+// String is the whole sentence.
+func (r Refusal) String() string {
+	what, verb := "entries", "were"
+	switch body := r.Reason == reasonBodyTooLarge.String() || r.Reason == reasonMalformedBody.String(); {
+	case body && r.Entries == 1:
+		what, verb = "push", "was"
+	case body:
+		what = "pushes"
+	case r.Entries == 1:
+		what, verb = "entry", "was"
+	}
+	return fmt.Sprintf("%s %s %s refused in the last %d minutes: %s", humanize.Comma(int64(r.Entries)), what, verb, minutesInWindow, r.Text)
 }
 
 // Refusals returns what was refused in the 15 minutes before now, the most entries first.
@@ -180,18 +194,7 @@ func (r *refusals) list(now time.Time) []Refusal {
 	r.forgetLocked(now)
 	out := make([]Refusal, 0, len(r.keys))
 	for key, w := range r.keys {
-		n := w.count(now)
-		what, verb := "entries", "were"
-		if key.reason.ofBody() {
-			what = "pushes"
-		}
-		if n == 1 {
-			what, verb = map[string]string{"entries": "entry", "pushes": "push"}[what], "was"
-		}
-		out = append(out, Refusal{
-			Tenant: key.tenant, Reason: key.reason.String(), Entries: n, Last: w.last,
-			Text: fmt.Sprintf("%s %s %s refused in the last %d minutes: %s", humanize.Comma(int64(n)), what, verb, minutesInWindow, w.why),
-		})
+		out = append(out, Refusal{Tenant: key.tenant, Reason: key.reason.String(), Entries: w.count(now), Text: w.why, Last: w.last})
 	}
 	slices.SortFunc(out, func(a, b Refusal) int {
 		return cmp.Or(cmp.Compare(b.Entries, a.Entries), strings.Compare(string(a.Tenant), string(b.Tenant)), strings.Compare(a.Reason, b.Reason))

@@ -28,10 +28,13 @@ func TestRefusals(t *testing.T) {
 	got := g.Refusals(now.Add(6 * time.Minute))
 	require.Equal(t, []Refusal{
 		{Tenant: "t", Reason: "too_far_in_future", Entries: 3, Last: now.Add(5 * time.Minute),
-			Text: `3 entries were refused in the last 15 minutes: timestamp 8 h in the future (clock or time zone of the agent?); last in stream {app="web", service_name="web"}`},
+			Text: `timestamp 8 h in the future (clock or time zone of the agent?); last in stream {app="web", service_name="web"}`},
 		{Tenant: "t", Reason: "greater_than_max_sample_age", Entries: 1, Last: now.Add(5 * time.Minute),
-			Text: `1 entry was refused in the last 15 minutes: timestamp 30 d in the past, more than 1w (reject_old_samples_max_age; old files, or the clock of the agent?); last in stream {app="web", service_name="web"}`},
+			Text: `timestamp 30 d in the past, more than 1w (reject_old_samples_max_age; old files, or the clock of the agent?); last in stream {app="web", service_name="web"}`},
 	}, got)
+	require.Equal(t, "3 entries were refused in the last 15 minutes: "+got[0].Text, got[0].String())
+	require.Equal(t, "1 entry was refused in the last 15 minutes: "+got[1].Text, got[1].String())
+	require.Equal(t, "1,204 entries were refused in the last 15 minutes: x", Refusal{Reason: "too_far_in_future", Entries: 1204, Text: "x"}.String())
 
 	// The window slides: after a quarter of an hour the first push is forgotten, later the second one too.
 	require.Equal(t, 3, g.Refusals(now.Add(14 * time.Minute))[0].Entries)
@@ -84,8 +87,8 @@ func TestRefusedBody(t *testing.T) {
 	g.RefusedBody("t", 100, &wire.Error{Class: wire.Malformed, Text: "snappy: corrupt input"})
 	g.RefusedBody("t", 5000, wire.BodyTooLarge(5000, 4000))
 	got := g.Refusals(now)
-	require.Equal(t, `2 pushes were refused in the last 15 minutes: the body cannot be read: snappy: corrupt input`, got[0].Text)
-	require.Equal(t, `1 push was refused in the last 15 minutes: the body is too large (make the agent's batches smaller): request body too large: message size too large than max (5000 vs 4000)`, got[1].Text)
+	require.Equal(t, `2 pushes were refused in the last 15 minutes: the body cannot be read: snappy: corrupt input`, got[0].String())
+	require.Equal(t, `1 push was refused in the last 15 minutes: the body is too large (make the agent's batches smaller): request body too large: message size too large than max (5000 vs 4000)`, got[1].String())
 	require.Equal(t, 5000.0, testutil.ToFloat64(g.metrics.discardedBytes.WithLabelValues("request_body_too_large", "t")))
 	require.Zero(t, testutil.CollectAndCount(g.metrics.discardedEntries), "nobody knows how many entries they held")
 }

@@ -1,12 +1,13 @@
 package wire
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/woodshed-logs/woodshed/pkg/model"
@@ -48,15 +49,12 @@ func (r *Request) decodeJSON(body []byte, snappyEncoded, inflated bool) error {
 // snappy block is taken as plain JSON. The two cannot be confused: read as a block, plain JSON begins with a copy from
 // before the start, or promises another length than it has.
 func (r *Request) maybeUnsnappy(body []byte) ([]byte, error) {
-	if n, err := snappy.DecodedLen(body); err != nil || n > snappyRatioMax*(len(body)+1) {
-		r.body = body
-		return body, nil
-	}
 	err := r.unsnappy(body)
-	if err == nil {
+	var fault *Error
+	switch {
+	case err == nil:
 		return r.buf, nil
-	}
-	if fault, ok := err.(*Error); ok && fault.Class == Malformed {
+	case errors.As(err, &fault) && fault.Class == Malformed:
 		r.body = body
 		return body, nil
 	}
@@ -133,6 +131,9 @@ func (d *jsonDecoder) labelSet() (labels.Labels, error) {
 		value, err := d.text()
 		if err != nil {
 			return err
+		}
+		if len(d.r.pairs)-first == labelsCountMax {
+			return &Error{Class: TooLarge, Text: fmt.Sprintf("request body too large: a stream has more than %d labels", labelsCountMax)}
 		}
 		p, err := d.r.addPair()
 		if err != nil {

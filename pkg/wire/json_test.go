@@ -112,6 +112,16 @@ func TestBadJSON(t *testing.T) {
 	f(`{"x":01}`, `invalid JSON at byte 7: expected a value`)
 }
 
+func TestTooManyLabels(t *testing.T) {
+	set := strings.Repeat(`"a":"",`, labelsCountMax-1) + `"a":""`
+	r, err := Decode([]byte(`{"streams":[{"stream":{`+set+`}}]}`), typeJSON, "", Options{})
+	require.NoError(t, err)
+	r.Release()
+	class, text := refusal(t, []byte(`{"streams":[{"stream":{`+set+`,"b":""}}]}`), typeJSON, "", Options{})
+	require.Equal(t, TooLarge, class)
+	require.Equal(t, "request body too large: a stream has more than 4096 labels", text)
+}
+
 func TestLegacyJSON(t *testing.T) {
 	legacy := Options{LegacyJSON: true}
 	f := func(body string, want ...string) {

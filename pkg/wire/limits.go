@@ -11,6 +11,10 @@ const (
 	// so nothing longer may get that far; Loki has the same limit for the same reason.
 	labelsBytesMax = 1 << 24
 
+	// labelsCountMax is the most labels that a stream in JSON may have. Limits of tenants are far below; this one keeps a set
+	// from taking memory before they are asked.
+	labelsCountMax = 4096
+
 	// jsonDepthMax bounds the nesting of values that the JSON decoder skips over.
 	jsonDepthMax = 64
 
