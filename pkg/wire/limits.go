@@ -37,9 +37,10 @@ const (
 	chargeElements = 1 << 8
 )
 
-// Sizes of what a request is decoded to.
+// Sizes of what a request is decoded to, for Options.Reserve.
 const (
-	streamBytes = int(unsafe.Sizeof(Stream{}))
+	// A stream counts with what is derived from it before it is stored: its label set, hash and headers.
+	streamBytes = int(unsafe.Sizeof(Stream{})) + 256
 	entryBytes  = int(unsafe.Sizeof(model.Entry{}))
 	pairBytes   = int(unsafe.Sizeof(model.Pair{}))
 )
