@@ -60,7 +60,7 @@ func (s *ReplayStats) addDamage(d Damage) {
 // skipped and counted; an error is the file system's, fn's, ctx's, or ErrVersion. It changes nothing in the directory and
 // may run beside an open log, whose last records it may then miss. A directory that does not exist is an empty log.
 func Replay(ctx context.Context, cfg ReplayConfig, fn func(at Position, typ byte, payload []byte) error) (ReplayStats, error) {
-	r := replayer{cfg: cfg, fn: fn, window: make([]byte, 0, windowBytes)}
+	r := replayer{cfg: cfg, fn: fn}
 	if err := r.plan(); err != nil {
 		return r.stats, fmt.Errorf("replay log: %w", err)
 	}
@@ -118,6 +118,7 @@ func (r *replayer) plan() error {
 			r.applyEnd(i)
 		}
 	}
+	window := int64(0)
 	for i := range r.plans {
 		p := &r.plans[i]
 		// The last one is read in any case: where it ends is what the next Open must know.
@@ -127,8 +128,10 @@ func (r *replayer) plan() error {
 				p.bytes = min(p.size, p.end)
 			}
 			r.total += p.bytes
+			window = min(windowBytes, max(window, p.size))
 		}
 	}
+	r.window = make([]byte, 0, window)
 	return nil
 }
 
