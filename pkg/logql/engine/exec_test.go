@@ -384,3 +384,26 @@ func TestStoreErrors(t *testing.T) {
 	_, err = e.Exec(t.Context(), rangeParams(`1 - max(count_over_time({app="x"}[1m]))`))
 	require.EqualError(t, err, "read batch: disk on fire")
 }
+
+// Keys of entries are a cache: a query that folds a million of them away keeps none, and counts right all the same.
+func TestManyKeysFewSeries(t *testing.T) {
+	const streams, entries = 3, 20_000
+	var list []model.Stream
+	for n := range streams {
+		s := model.Stream{Labels: labels.FromStrings("app", "x", "pod", fmt.Sprint(n))}
+		for i := range entries {
+			s.Entries = append(s.Entries, model.Entry{Timestamp: sec, Metadata: []model.Pair{
+				{Name: "trace", Value: fmt.Sprintf("%0400d", i)},
+			}})
+		}
+		list = append(list, s)
+	}
+	e, _ := newEngine(t, engine.Config{MemoryBytes: 10 << 10}, list...)
+	p := engine.Params{Query: `sum without (trace) (count_over_time({app="x"}[1m]))`, Instant: true, End: sec}
+	res, err := e.Exec(t.Context(), p)
+	require.NoError(t, err)
+	require.Len(t, res.Series, streams)
+	for _, s := range res.Series {
+		require.Equal(t, []engine.Sample{{Timestamp: sec, Value: entries}}, s.Samples)
+	}
+}

@@ -56,12 +56,13 @@ func (c *logCollector) add(s *scanned) (more bool, err error) {
 		if len(c.entries) == c.q.Limit {
 			return false, nil
 		}
-		if err := c.q.budget.take(entryCost(s, i)); err != nil {
+		stream, cost := c.stream(s.Streams[s.StreamIndex[i]])
+		if err := c.q.budget.take(cost + entryCost(s, i)); err != nil {
 			c.q.warn(fmt.Sprintf("the answer ends after %d lines, for it would take more than %s of memory; lower the line limit, or "+
 				"ask for a shorter time range", len(c.entries), humanize.IBytes(uint64(c.q.budget.max))))
 			return false, nil
 		}
-		c.addEntry(s, i)
+		c.addEntry(s, i, stream)
 	}
 	return len(c.entries) < c.q.Limit, nil
 }
@@ -76,8 +77,7 @@ func entryCost(s *scanned, i int) int64 {
 	return int64(n)
 }
 
-func (c *logCollector) addEntry(s *scanned, i int) {
-	stream := c.stream(s.Streams[s.StreamIndex[i]])
+func (c *logCollector) addEntry(s *scanned, i int, stream logStream) {
 	e := Entry{
 		Timestamp: s.Timestamps[i],
 		Line:      strings.Clone(s.Lines[i]),
@@ -114,15 +114,16 @@ func (c *logCollector) intern(text string) string {
 	return own
 }
 
-// stream returns the query's own copy of a label set.
-func (c *logCollector) stream(ls labels.Labels) logStream {
+// stream returns the query's own copy of a label set, and what a new one takes in memory.
+func (c *logCollector) stream(ls labels.Labels) (st logStream, cost int64) {
 	c.key = ls.Bytes(c.key[:0])
 	st, ok := c.streams[string(c.key)]
-	if !ok {
-		st = logStream{labels: ls.Copy(), fingerprint: model.FingerprintOf(ls)}
-		c.streams[string(c.key)] = st
+	if ok {
+		return st, 0
 	}
-	return st
+	st = logStream{labels: ls.Copy(), fingerprint: model.FingerprintOf(ls)}
+	c.streams[string(c.key)] = st
+	return st, int64(64 + 2*len(c.key))
 }
 
 // entryHash hashes what makes an entry: stream, time, line, metadata as stored, and level. Texts are preceded by their

@@ -79,13 +79,13 @@ func negate(d time.Duration) time.Duration {
 }
 
 // newSeries is called for each new group.
-func (f *fold) newSeries(ls labels.Labels, keyBytes int) (*rangeSeries, error) {
+func (f *fold) newSeries(ls labels.Labels, labelBytes int) (*rangeSeries, error) {
 	if f.seriesMax > 0 && len(f.series) == f.seriesMax {
 		return nil, errSeries(f.seriesMax)
 	}
 	s := &rangeSeries{labels: ls, pages: make([]*page, f.grid.steps/pageSteps+1)}
-	const fixed = 256 // the series, its place in the maps
-	if err := f.q.budget.take(int64(fixed + 2*keyBytes + 8*len(s.pages))); err != nil {
+	const fixed = 256 // the series, its place in the map
+	if err := f.q.budget.take(int64(fixed + 2*labelBytes + 8*len(s.pages))); err != nil {
 		return nil, err
 	}
 	f.series = append(f.series, s)

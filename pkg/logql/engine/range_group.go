@@ -16,12 +16,17 @@ import (
 // Building a label set for each entry would cost more than all the rest. So a series is looked up by a key that is cheap to
 // make: what of the stream and of the entry decides about its labels. Several keys may mean the same labels; a second map
 // joins them, and is asked once per key. Entries of a stream whose labels alone decide need no key at all.
+//
+// There may be as many keys as entries: without (trace_id), say. So the maps of keys and streams are a cache, emptied when
+// it is full; series alone are kept, and counted by newOne.
 type grouper struct {
-	group   plan.Group
-	newOne  func(ls labels.Labels, keyBytes int) (*rangeSeries, error)
-	byKey   map[string]*rangeSeries
-	byLabel map[string]*rangeSeries // by the bytes of the label set
-	streams map[string]uint64       // numbers of label sets, by their bytes
+	group      plan.Group
+	newOne     func(ls labels.Labels, labelBytes int) (*rangeSeries, error)
+	byLabel    map[string]*rangeSeries // by the bytes of the label set
+	byKey      map[string]*rangeSeries
+	streams    map[string]uint64 // numbers of label sets, by their bytes
+	lastNumber uint64            // of a stream; none is given twice
+	cacheBytes int               // of byKey and streams, about
 
 	// Of the current batch, per stream:
 	constant []bool          // its labels decide alone
@@ -141,6 +146,7 @@ func (g *grouper) ofKey(s *scanned, stream uint32, metadata []model.Pair, level 
 		if series, err = g.byLabels(g.labelsOf(s.Streams[stream], metadata, level)); err != nil {
 			return nil, err
 		}
+		g.cached(len(g.key))
 		g.byKey[string(g.key)] = series
 	}
 	g.last, g.lastKey = series, append(g.lastKey[:0], g.key...)
@@ -177,11 +183,26 @@ func (g *grouper) streamNumber(s *scanned, stream uint32) uint64 {
 	g.labelKey = s.Streams[stream].Bytes(g.labelKey[:0])
 	n, ok := g.streams[string(g.labelKey)]
 	if !ok {
-		n = uint64(len(g.streams)) + 1
+		g.cached(len(g.labelKey))
+		g.lastNumber++
+		n = g.lastNumber
 		g.streams[string(g.labelKey)] = n
 	}
 	g.numbers[stream] = n
 	return n
+}
+
+// cacheBytesMax bounds the cache of keys.
+const cacheBytesMax = 8 << 20
+
+// cached makes room in the cache for one more key.
+func (g *grouper) cached(keyBytes int) {
+	const fixed = 64 // the map's share
+	if g.cacheBytes += fixed + keyBytes; g.cacheBytes > cacheBytesMax {
+		clear(g.byKey)
+		clear(g.streams)
+		g.cacheBytes = fixed + keyBytes
+	}
 }
 
 // byLabels returns the series with these labels.
@@ -190,7 +211,7 @@ func (g *grouper) byLabels(ls labels.Labels) (*rangeSeries, error) {
 	if series, ok := g.byLabel[string(g.labelKey)]; ok {
 		return series, nil
 	}
-	series, err := g.newOne(ls, len(g.labelKey)+len(g.key))
+	series, err := g.newOne(ls, len(g.labelKey))
 	if err != nil {
 		return nil, err
 	}

@@ -310,13 +310,3 @@ func startsWord(s string) bool {
 	r, _ := utf8.DecodeRuneInString(s)
 	return isWordRune(r)
 }
-
-// isName reports whether s reads back as one word.
-func isName(s string) bool {
-	for i, r := range s {
-		if !isWordRune(r) && (i == 0 || !unicode.IsDigit(r)) || r == utf8.RuneError {
-			return false
-		}
-	}
-	return s != ""
-}
