@@ -83,6 +83,9 @@ type SelectRequest struct {
 	// skip data.
 	Filters []LineFilter
 	Columns Columns
+	// MetadataNames narrows ColumnMetadata to pairs of these names, for stores that keep a column per name; nil: all. The
+	// store may fill others too.
+	MetadataNames []string
 }
 
 // FilterKind says how a LineFilter tests.

@@ -91,8 +91,9 @@ func (c *logCollector) addEntry(s *scanned, i int, stream logStream) {
 		}
 	}
 	if err, ok := s.Errors[i]; ok {
-		e.Parsed = []model.Pair{
-			{Name: pipeline.ErrorLabel, Value: err.Class}, {Name: pipeline.ErrorDetailsLabel, Value: err.Details},
+		e.Parsed = append(e.Parsed, model.Pair{Name: pipeline.ErrorLabel, Value: err.Class})
+		if err.Details != "" {
+			e.Parsed = append(e.Parsed, model.Pair{Name: pipeline.ErrorDetailsLabel, Value: err.Details})
 		}
 	}
 	c.entries = append(c.entries, e)

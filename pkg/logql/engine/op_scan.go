@@ -37,11 +37,12 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 		return err
 	}
 	req := storage.SelectRequest{
-		Matchers: r.scan.Matchers,
-		Interval: r.interval,
-		Order:    r.order,
-		Filters:  r.scan.Filters,
-		Columns:  r.scan.Columns,
+		Matchers:      r.scan.Matchers,
+		Interval:      r.interval,
+		Order:         r.order,
+		Filters:       r.scan.Filters,
+		Columns:       r.scan.Columns,
+		MetadataNames: r.scan.MetadataNames,
 	}
 	if r.stages.Empty() {
 		req.Limit = r.limit

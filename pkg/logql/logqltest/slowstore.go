@@ -36,7 +36,7 @@ import (
 )
 
 // SlowStore is a storage.Querier that keeps entries in a slice and looks at all of them each time. It fills just the
-// columns that are asked for, in small batches, and scribbles over a batch as soon as its time is up, so that whoever
+// columns that are asked for, and of metadata just the names, in small batches, and scribbles over a batch as soon as its time is up, so that whoever
 // keeps one is found out. It has one tenant, whoever asks.
 type SlowStore struct{ streams []model.Stream }
 
@@ -82,7 +82,7 @@ func holds(f storage.LineFilter, line string) (bool, error) {
 
 // Select implements storage.Querier.
 func (s *SlowStore) Select(_ context.Context, _ model.TenantID, r storage.SelectRequest) (storage.Iterator, error) {
-	it := &slowIterator{store: s, columns: r.Columns}
+	it := &slowIterator{store: s, columns: r.Columns, names: r.MetadataNames}
 	for n, st := range s.streams {
 		if !matchesAll(st.Labels, r.Matchers) {
 			continue
@@ -129,6 +129,7 @@ const batchEntries = 5
 type slowIterator struct {
 	store   *SlowStore
 	columns storage.Columns
+	names   []string // of metadata to fill; nil: all
 	rest    []slowEntry
 	arena   []byte // the texts of the last batch
 	stats   storage.ScanStats
@@ -187,7 +188,9 @@ func (it *slowIterator) add(b *storage.Batch, e slowEntry) {
 	if it.columns&storage.ColumnMetadata != 0 {
 		var metadata []model.Pair
 		for _, p := range e.Metadata {
-			metadata = append(metadata, model.Pair{Name: it.text(p.Name), Value: it.text(p.Value)})
+			if it.names == nil || slices.Contains(it.names, p.Name) {
+				metadata = append(metadata, model.Pair{Name: it.text(p.Name), Value: it.text(p.Value)})
+			}
 		}
 		b.Metadata = append(b.Metadata, metadata)
 	}

@@ -45,6 +45,18 @@ func metadataValue(metadata []model.Pair, level, name string) (string, bool) {
 // NeedsLevel reports whether looking up the name reads the level.
 func NeedsLevel(name string) bool { return strings.TrimSuffix(name, extractedSuffix) == LevelLabel }
 
+// MetadataNames returns the names of structured metadata that looking up these names may read.
+func MetadataNames(names []string) []string {
+	var list []string
+	for _, name := range names {
+		list = append(list, name)
+		if base, ok := strings.CutSuffix(name, extractedSuffix); ok {
+			list = append(list, base)
+		}
+	}
+	return list
+}
+
 // AppendMetadata appends an entry's structured metadata and level under the names that Lookup finds them by, sorted.
 // What claims to be an error of a pipeline is left out.
 func AppendMetadata(dst []model.Pair, stream labels.Labels, metadata []model.Pair, level string) []model.Pair {

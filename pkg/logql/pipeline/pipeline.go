@@ -121,7 +121,7 @@ func (p *Pipeline) compile(s syntax.Stage) (step, error) {
 	case *syntax.Decolorize:
 		return nil, Unsupported("the decolorize stage")
 	case *syntax.Drop:
-		return nil, Unsupported("the drop stage")
+		return newDropStep(s)
 	case *syntax.Keep:
 		return nil, Unsupported("the keep stage")
 	}

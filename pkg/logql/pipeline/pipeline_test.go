@@ -125,8 +125,30 @@ func TestUnsupported(t *testing.T) {
 	f(`| line_format "x"`, "line_format")
 	f(`| label_format a=b`, "label_format")
 	f(`| decolorize`, "decolorize")
-	f(`| drop a`, "drop")
 	f(`| keep a`, "keep")
+}
+
+func TestDropErrors(t *testing.T) {
+	f := func(stages string, want map[int]EntryError) {
+		t.Helper()
+		p, err := Compile(stagesOf(t, `| took>1s `+stages))
+		require.NoError(t, err)
+		b := &Batch{
+			Streams: []labels.Labels{labels.FromStrings("a", "b")}, StreamIndex: []uint32{0}, Metadata: [][]model.Pair{pairs("took", "soon")},
+		}
+		b.Selected.Fill(1)
+		p.Run(b)
+		require.Equal(t, 1, b.Selected.Count())
+		require.Equal(t, want, b.Errors)
+	}
+	f(`| drop __error__`, map[int]EntryError{})
+	f(`| drop __error_details__, __error__`, map[int]EntryError{})
+	f(`| drop __error_details__`, map[int]EntryError{0: {Class: "LabelFilterErr"}})
+	for _, other := range []string{`| drop a`, `| drop __error__, a="b"`, `| drop __error__="x"`} {
+		_, err := Compile(stagesOf(t, other))
+		require.EqualError(t, err, "the drop stage, but for | drop __error__, __error_details__, is valid LogQL, but this version of Woodshed "+
+			"cannot evaluate it yet")
+	}
 }
 
 func TestMatchesPattern(t *testing.T) {

@@ -26,6 +26,8 @@ type Scan struct {
 	Matchers []*labels.Matcher
 	Filters  []storage.LineFilter
 	Columns  storage.Columns
+	// MetadataNames are the names that ColumnMetadata is read for; nil: all.
+	MetadataNames []string
 }
 
 // Log yields lines.

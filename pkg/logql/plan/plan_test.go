@@ -35,6 +35,9 @@ func describe(scans ...Scan) []string {
 	var list []string
 	for _, s := range scans {
 		text := (&syntax.LogExpr{Matchers: s.Matchers}).String() + " " + columnNames(s.Columns)
+		if s.MetadataNames != nil {
+			text += fmt.Sprint(s.MetadataNames)
+		}
 		for _, f := range s.Filters {
 			text += fmt.Sprintf(" [%d %v %q]", f.Kind, f.Negate, f.Any)
 		}
@@ -69,14 +72,16 @@ func TestRangeReadsFewestColumns(t *testing.T) {
 	// A label that the selector demands is the stream's.
 	f(`sum by (app) (count_over_time({app=~"x.+"}[1m]))`, `{app=~"x.+"} time`)
 	// Of any other, metadata is read only from streams that lack it.
-	f(`sum by (env) (count_over_time({app="x"}[1m]))`, `{app="x", env=""} metadata`, `{app="x", env!=""} time`)
+	f(`sum by (env) (count_over_time({app="x"}[1m]))`, `{app="x", env=""} metadata[env]`, `{app="x", env!=""} time`)
 	f(`sum by (env, zone, detected_level) (count_over_time({app="x"}[1m]))`,
-		`{app="x", env=""} level+metadata`, `{app="x", env!="", zone=""} level+metadata`, `{app="x", env!="", zone!=""} level`)
-	f(`sum by (a, b, c, d, e) (count_over_time({app="x"}[1m]))`, `{app="x"} metadata`)
+		`{app="x", env=""} level+metadata[env zone]`, `{app="x", env!="", zone=""} level+metadata[env zone]`, `{app="x", env!="", zone!=""} level`)
+	f(`sum by (a, b, c, d, e) (count_over_time({app="x"}[1m]))`, `{app="x"} metadata[a b c d e]`)
+	f(`sum by (app_extracted) (count_over_time({app="x"}[1m]))`,
+		`{app="x", app_extracted=""} metadata[app_extracted app]`, `{app="x", app_extracted!=""} time`)
 	// A string comparison selects among the streams that have the label.
-	f(`sum(count_over_time({app="x"} | env="p" [1m]))`, `{app="x", env=""} metadata`, `{app="x", env!="", env="p"} time`)
+	f(`sum(count_over_time({app="x"} | env="p" [1m]))`, `{app="x", env=""} metadata[env]`, `{app="x", env!="", env="p"} time`)
 	f(`sum(count_over_time({app="x"} | app=~"y" and env!="p" [1m]))`,
-		`{app="x", env=""} metadata`, `{app="x", env!="", app=~"y", env!="p"} time`)
+		`{app="x", env=""} metadata[env]`, `{app="x", env!="", app=~"y", env!="p"} time`)
 	f(`sum(count_over_time({app="x"} | app="x" or app="y" [1m]))`, `{app="x"} time`)
 	f(`sum(count_over_time({app="x"} | detected_level="error" | __error__="" [1m]))`, `{app="x"} level`)
 	// Without a sum, or without "by", all labels count.

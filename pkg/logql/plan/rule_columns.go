@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -17,8 +18,8 @@ const splitNamesMax = 4
 //
 // A name in a grouping or a label filter may be a label of the stream or structured metadata, and which it is the query
 // does not say. Metadata is the widest column there is, so it is not read on suspicion: the scan is split by streams. One
-// part reads, without metadata, the streams that have all the names as labels; one more for each name reads, with
-// metadata, the streams that lack it. Which streams these are is a question to the index, and as a rule there are none.
+// part reads, without metadata, the streams that have all the names as labels; one more for each name reads, with the
+// metadata of these names, the streams that lack it. Which streams these are is a question to the index.
 func splitScan(scan Scan, needs pipeline.Needs, stages []syntax.Stage) []Scan {
 	if needs.Line {
 		scan.Columns |= storage.ColumnLine
@@ -28,18 +29,18 @@ func splitScan(scan Scan, needs pipeline.Needs, stages []syntax.Stage) []Scan {
 		return []Scan{scan}
 	}
 	var names []string
-	for name := range needs.Names {
+	for _, name := range slices.Sorted(maps.Keys(needs.Names)) {
 		if pipeline.NeedsLevel(name) {
 			scan.Columns |= storage.ColumnLevel
 		} else {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
 	all := slices.Clone(names)
 	names = slices.DeleteFunc(names, func(name string) bool { return isStreamLabel(scan.Matchers, name) })
 	withMetadata := scan
 	withMetadata.Columns |= storage.ColumnMetadata
+	withMetadata.MetadataNames = pipeline.MetadataNames(names)
 	if len(names) > splitNamesMax {
 		return []Scan{withMetadata}
 	}
