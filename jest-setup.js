@@ -1,6 +1,9 @@
 import './.config/jest-setup';
 import { configure } from '@testing-library/react';
 
+// Grafana's translation library advertises itself here once per file.
+console.info = () => {};
+
 // Matching the rules of every widget to every element takes most of a test's time and tells it nothing: only an element's own
 // style counts, and nothing is hidden by a rule.
 window.getComputedStyle = (element) => element.style;

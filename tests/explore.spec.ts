@@ -1,0 +1,132 @@
+import { expect, test } from '@grafana/plugin-e2e';
+import {
+  addLabel,
+  DATASOURCE_FILE,
+  expectQuery,
+  logRow,
+  newRun,
+  openExplore,
+  pickerRow,
+  push,
+  queryField,
+  shopLines,
+  typeQuery,
+} from './store';
+
+test('shows the lines that were pushed, with their levels in the histogram', async ({
+  explorePage,
+  page,
+  readProvisionedDataSource,
+}) => {
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+  const run = newRun();
+  await push(shopLines(run));
+  await openExplore(explorePage, uid, `{run="${run}"}`);
+
+  for (const text of ['order placed', 'payment refused', 'page served']) {
+    await expect(logRow(page, text)).toBeVisible();
+  }
+  await expect(page.getByText('5 lines displayed')).toBeVisible();
+  await expect(page.getByText('Logs volume', { exact: true }).first()).toBeVisible();
+  for (const level of ['info', 'debug', 'warning', 'error']) {
+    await expect(page.getByRole('button', { name: level, exact: true })).toBeVisible();
+  }
+});
+
+test('picks labels from the store, and the text and the rows follow', async ({
+  explorePage,
+  page,
+  readProvisionedDataSource,
+}) => {
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+  const run = newRun();
+  await push([...shopLines(run), { labels: { run: newRun(), container: 'elsewhere' }, lines: ['not of this run'] }]);
+  await openExplore(explorePage, uid, `{run="${run}"} |= "order"`);
+  await expect(logRow(page, 'order placed')).toBeVisible();
+
+  await addLabel(page, 'container');
+  await expect(page.getByRole('option', { name: 'catalogue', exact: true })).toBeVisible();
+  await expect(page.getByRole('option', { name: 'elsewhere', exact: true })).toBeHidden();
+  await page.getByRole('option', { name: 'catalogue', exact: true }).click();
+  await expectQuery(page, `{run="${run}", container="catalogue"} |= "order"`);
+  await expect(logRow(page, 'order placed')).toBeHidden();
+
+  await page.getByRole('option', { name: 'checkout', exact: true }).click();
+  await expectQuery(page, `{run="${run}", container=~"catalogue|checkout"} |= "order"`);
+  await expect(logRow(page, 'order placed')).toBeVisible();
+  await page.keyboard.press('Escape');
+
+  await page.getByRole('button', { name: 'Remove label container' }).click();
+  await expectQuery(page, `{run="${run}"} |= "order"`);
+});
+
+test('follows in the picker what is typed, and keeps the cursor', async ({
+  explorePage,
+  page,
+  readProvisionedDataSource,
+}) => {
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+  const run = newRun();
+  await push(shopLines(run));
+  await openExplore(explorePage, uid, '');
+  await typeQuery(page, `{run="${run}", stream="std`);
+  await page.keyboard.insertText('err"} |= "paym');
+  await page.keyboard.insertText('ent"');
+  await expect(pickerRow(page, 'stream').getByText('stderr')).toBeVisible();
+  await expectQuery(page, `{run="${run}", stream="stderr"} |= "payment"`);
+  await page.keyboard.press('Shift+Enter');
+  await expect(logRow(page, 'payment slow')).toBeVisible();
+  await expect(page.getByText('2 lines displayed')).toBeVisible();
+});
+
+test('keeps only stderr with one click, shows it as active, and lets it go with the next', async ({
+  explorePage,
+  page,
+  readProvisionedDataSource,
+}) => {
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+  const run = newRun();
+  await push(shopLines(run));
+  await openExplore(explorePage, uid, `{run="${run}"}`);
+  await logRow(page, 'payment refused').click();
+
+  const filter = page
+    .getByRole('row')
+    .filter({ hasText: /^stream.*stderr$/ })
+    .getByRole('button', { name: /Filter for value|Remove filter/ });
+  await filter.click();
+  await expectQuery(page, `{run="${run}", stream="stderr"}`);
+  await expect(logRow(page, 'order placed')).toBeHidden();
+  await expect(page.getByText('2 lines displayed')).toBeVisible();
+  await expect(filter).toHaveAttribute('aria-label', /Remove filter/);
+
+  await filter.click();
+  await expectQuery(page, `{run="${run}"}`);
+  await expect(logRow(page, 'order placed')).toBeVisible();
+});
+
+test('says in words what is wrong with a query', async ({ explorePage, page, readProvisionedDataSource }) => {
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+  await openExplore(explorePage, uid, '');
+  await typeQuery(page, '{run="x"} |= timeout');
+  await expect(page.getByText('Line 1, column 14: unexpected timeout: put the text in quotes')).toBeVisible();
+  await expect(queryField(page).locator('.squiggly-error')).toBeVisible();
+  await page.keyboard.press('Shift+Enter');
+  await expect(page.getByText(/parse error at line 1/)).toBeVisible();
+});
+
+test('tells the first user where to push', async ({ explorePage, page, readProvisionedDataSource }) => {
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+  // The other specs fill the store, so its own answer is emptied on the way.
+  await page.route('**/resources/status*', async (route) => {
+    const response = await route.fetch();
+    const status = await response.json();
+    await route.fulfill({ response, json: { ...status, streams: 0, entries: 0, bytes: 0 } });
+  });
+  await openExplore(explorePage, uid, '');
+  await expect(
+    page.getByText(`No logs yet. Push them to ${process.env.WOODSHED_PUSH_URL}/loki/api/v1/push`)
+  ).toBeVisible();
+  await page.getByRole('radio', { name: 'Alloy' }).check({ force: true });
+  await expect(page.getByText(/loki\.write "woodshed"/)).toBeVisible();
+});
