@@ -52,6 +52,12 @@ func encoderOf(l Level) *zstd.Encoder {
 	return encoderBetter()
 }
 
+// Compress appends src as one zstd frame. It is for the texts that package block keeps beside the chunks.
+func Compress(dst, src []byte) []byte { return encoderBetter().EncodeAll(src, dst) }
+
+// Decompress appends exactly rawLen bytes that Compress made src of; anything else wraps ErrCorrupt.
+func Decompress(dst, src []byte, rawLen int) ([]byte, error) { return decompress(dst, src, rawLen) }
+
 // decompress appends exactly rawLen bytes to dst. rawLen comes from disk: it is checked against what src could possibly
 // expand to before anything is allocated, and the decoder never writes beyond it.
 func decompress(dst, src []byte, rawLen int) ([]byte, error) {
