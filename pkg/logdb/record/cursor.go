@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -38,7 +39,7 @@ func (c *cursor) header() (model.TenantID, model.Timestamp) {
 	if c.err != nil {
 		return "", 0
 	}
-	tenant, err := model.ParseTenantID(name)
+	tenant, err := model.ParseTenantID(strings.Clone(name)) // becomes a key that outlives the payload
 	if err != nil {
 		c.fail(err.Error())
 	}

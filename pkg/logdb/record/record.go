@@ -53,7 +53,8 @@ const (
 // ErrMalformed marks a payload that is not a record of this version.
 var ErrMalformed = errors.New("malformed record")
 
-// Push is a decoded record. Its strings may alias the payload or buffers of the Decoder: apply it before the next call.
+// Push is a decoded record. Its lines, levels and metadata may alias the payload: apply it before the payload is reused.
+// Tenant and labels have memory of their own.
 type Push struct {
 	Tenant  model.TenantID
 	Arrival model.Timestamp
