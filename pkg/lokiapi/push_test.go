@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -265,7 +266,13 @@ func TestPushBudget(t *testing.T) {
 
 // While one push is held up in the store, its memory stays reserved and others are told to come back.
 func TestPushBudgetIsHeldUntilDone(t *testing.T) {
-	s := newSite(t, func(_ *Config, d *Deps) { d.Budget = semaphore.NewWeighted(bodyReserveBytes + 40_000) })
+	large := &counted{Weighted: semaphore.NewWeighted(1 << 30)}
+	s := newSite(t, func(_ *Config, d *Deps) { d.Budget = large })
+	require.Equal(t, 204, s.do(t, http.MethodPost, pushPath, jsonPush, jsonType).status)
+	one := large.taken.Load()
+	require.GreaterOrEqual(t, one, int64(bodyReserveBytes))
+
+	s = newSite(t, func(_ *Config, d *Deps) { d.Budget = semaphore.NewWeighted(one + bodyReserveBytes/2) })
 	entered, release := make(chan struct{}), make(chan struct{})
 	s.push = func(context.Context) error {
 		close(entered)
@@ -274,7 +281,11 @@ func TestPushBudgetIsHeldUntilDone(t *testing.T) {
 	}
 	first := make(chan int, 1)
 	go func() { first <- s.do(t, http.MethodPost, pushPath, jsonPush, jsonType).status }()
-	<-entered
+	select {
+	case <-entered:
+	case status := <-first:
+		require.Failf(t, "the first push was not let in", "status %d", status)
+	}
 	require.Equal(t, 503, s.do(t, http.MethodPost, pushPath, jsonPush, jsonType).status)
 	close(release)
 	require.Equal(t, 204, <-first)
@@ -286,23 +297,13 @@ func TestPushBudgetIsHeldUntilDone(t *testing.T) {
 func TestPushClientGone(t *testing.T) {
 	budget := &counted{Weighted: semaphore.NewWeighted(1 << 20)}
 	s := newSite(t, func(_ *Config, d *Deps) { d.Budget = budget })
-	body, writer := io.Pipe()
-	ctx, cancel := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.server.URL+pushPath, body)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
-	done := make(chan error, 1)
-	go func() {
-		resp, err := s.server.Client().Do(req)
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		done <- err
-	}()
-	_, err = writer.Write([]byte("some bytes"))
+	_, err = io.WriteString(conn, "POST "+pushPath+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"streams\"")
 	require.NoError(t, err)
-	cancel()
-	require.Error(t, <-done)
+	require.Eventually(t, func() bool { return budget.taken.Load() > 0 }, 5*time.Second, time.Millisecond)
+	require.NoError(t, conn.Close())
+	require.Eventually(t, func() bool { return budget.taken.Load() == budget.given.Load() }, 5*time.Second, time.Millisecond)
 	s.server.Close() // waits for the handler
 	require.Empty(t, s.pushes)
-	require.Equal(t, budget.taken.Load(), budget.given.Load())
 }
