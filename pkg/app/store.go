@@ -119,7 +119,7 @@ func (s *store) openUntil(ctx context.Context) (io.Closer, *logdb.DB) {
 }
 
 func (s *store) open(ctx context.Context) (io.Closer, *logdb.DB, error) {
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+	if err := vfs.MkdirAllSynced(vfs.OS(), s.dir); err != nil {
 		return nil, nil, err
 	}
 	lock, err := vfs.Lock(filepath.Join(s.dir, lockName), []byte(ownerInfo(s.version)))

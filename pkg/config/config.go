@@ -140,7 +140,11 @@ func (c *Config) Validate() error {
 	check(c.Storage.ChunkIdle > 0, "storage.chunk_idle: must be positive")
 
 	check(c.WAL.SegmentBytes >= segmentBytesMin && c.WAL.SegmentBytes <= segmentBytesMax,
-		"wal.segment_bytes: %s is not between 1MiB and 4GiB", c.WAL.SegmentBytes)
+		"wal.segment_bytes: %s is not between 1MiB and 1GiB", c.WAL.SegmentBytes)
+	// Bytes that cannot be compressed grow a little in snappy's format, and a push is one record.
+	check(int64(c.WAL.SegmentBytes) >= int64(c.Push.DecompressedBytesMax)/4*5+segmentBytesMin,
+		"wal.segment_bytes: %s is less than a push of push.decompressed_bytes_max (%s) may need; a push has to fit one segment",
+		c.WAL.SegmentBytes, c.Push.DecompressedBytesMax)
 	check(c.WAL.Sync.valid(), "wal.sync: %q is none of batch, interval, off", c.WAL.Sync)
 	check(c.WAL.Sync != SyncInterval || c.WAL.SyncInterval > 0, "wal.sync_interval: must be positive with sync: interval")
 

@@ -72,7 +72,7 @@ func TestEverySettingInEverySpelling(t *testing.T) {
 		"listen": "127.0.0.1:9", "data_dir": "/data", "insecure": "true", "auth_enabled": "true", "org_tenants": "1=a,b 7=c",
 		"log_level": "error", "memory_limit": "1GB", "push.bytes_in_flight": "999MB", "push.decompressed_bytes_max": "7MB",
 		"storage.flush_bytes": "3MB", "storage.flush_age": "3h", "storage.head_open_bytes": "5MB", "storage.chunk_idle": "6m",
-		"wal.segment_bytes": "4MB", "wal.sync": "interval", "wal.sync_interval": "3s", "grafana.rows_max": "77",
+		"wal.segment_bytes": "256MB", "wal.sync": "interval", "wal.sync_interval": "3s", "grafana.rows_max": "77",
 		"grafana.response_bytes_max": "8MB",
 	}
 	for _, s := range Settings() {

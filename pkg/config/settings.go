@@ -68,7 +68,7 @@ func Settings() []Setting {
 		setting("storage.flush_age", "age of the oldest entry in memory that starts a flush", limits.ParseDuration, func(c *Config) *Duration { return &c.Storage.FlushAge }),
 		setting("storage.head_open_bytes", "memory of open chunks over all streams", limits.ParseBytes, func(c *Config) *Bytes { return &c.Storage.HeadOpenBytes }),
 		setting("storage.chunk_idle", "an open chunk without new entries is sealed after this", limits.ParseDuration, func(c *Config) *Duration { return &c.Storage.ChunkIdle }),
-		setting("wal.segment_bytes", "size of one file of the write-ahead log", limits.ParseBytes, func(c *Config) *Bytes { return &c.WAL.SegmentBytes }),
+		setting("wal.segment_bytes", "size of one file of the write-ahead log; at least a quarter more than push.decompressed_bytes_max", limits.ParseBytes, func(c *Config) *Bytes { return &c.WAL.SegmentBytes }),
 		setting("wal.sync", "batch (fsync before every answer), interval or off", parseSync, func(c *Config) *Sync { return &c.WAL.Sync }),
 		setting("wal.sync_interval", "time between fsyncs with wal.sync interval", limits.ParseDuration, func(c *Config) *Duration { return &c.WAL.SyncInterval }),
 		setting("grafana.rows_max", "log rows of one answer to Grafana", strconv.Atoi, func(c *Config) *int { return &c.Grafana.RowsMax }),

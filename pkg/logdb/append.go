@@ -40,6 +40,8 @@ func logError(err error) error {
 		return nil
 	case errors.Is(err, wal.ErrClosed):
 		return storage.ErrClosed
+	case errors.Is(err, wal.ErrTooLarge):
+		return &storage.Refusal{Class: storage.ErrTooLarge, Text: "the push does not fit the write-ahead log: " + err.Error()}
 	case errors.Is(err, wal.ErrFailed):
 		return fmt.Errorf("%w: %w", storage.ErrOverloaded, err)
 	}

@@ -43,16 +43,16 @@ func newBlockCache(maxOpen int) *blockCache {
 }
 
 // acquire opens the block, or takes the open one. The caller releases it.
-func (c *blockCache) acquire(h *blockHandle, fsys vfs.FS, scratch string) (*block.Block, error) {
+func (c *blockCache) acquire(h *blockHandle, fsys vfs.FS) (*block.Block, error) {
 	h.mu.Lock()
 	if h.bad != nil {
 		h.mu.Unlock()
 		return nil, h.bad
 	}
 	if h.open == nil {
-		b, err := block.Open(fsys, h.path, scratch)
+		b, err := block.Open(fsys, h.path)
 		if errors.Is(err, block.ErrCorrupt) {
-			b, err = block.Open(fsys, h.path, scratch) // only a second read of the same makes it corruption
+			b, err = block.Open(fsys, h.path) // only a second read of the same makes it corruption
 		}
 		if err != nil {
 			h.mu.Unlock()
@@ -142,7 +142,7 @@ func (c *blockCache) close() error {
 
 // use opens a block for one call of f.
 func (db *DB) use(h *blockHandle, f func(*block.Block) error) error {
-	b, err := db.cache.acquire(h, db.cfg.FS, db.cfg.ScratchDir)
+	b, err := db.cache.acquire(h, db.cfg.FS)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
 func (db *DB) quarantine(dir, name, reason string) error {
 	fsys := db.cfg.FS
 	to := path.Join(db.cfg.Dir, quarantineName)
-	if err := fsys.MkdirAll(to); err != nil {
+	if err := vfs.MkdirAllSynced(fsys, to); err != nil {
 		return err
 	}
 	if err := fsys.Rename(dir, path.Join(to, name)); err != nil {
@@ -194,7 +194,7 @@ func (db *DB) quarantine(dir, name, reason string) error {
 	if err := errors.Join(fsys.SyncDir(to), fsys.SyncDir(path.Dir(dir))); err != nil {
 		return err
 	}
-	return replaceFile(fsys, path.Join(db.cfg.Dir, tmpName, name+".reason"), path.Join(to, name+".reason"), []byte(reason+"\n"))
+	return vfs.ReplaceFile(fsys, path.Join(to, name+".reason"), []byte(reason+"\n"))
 }
 
 // loaded is what the block directories hold when the database is opened.

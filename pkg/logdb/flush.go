@@ -25,6 +25,14 @@ import (
 // be mostly index, and a thousand quiet tenants would make a thousand of them every hour.
 const carryBytesMax = 1 << 20
 
+// carryBytesMax of this database: a carry is one record, and a record has to fit a segment.
+func (db *DB) carryBytesMax() int64 {
+	if db.cfg.SegmentBytes > 0 {
+		return min(carryBytesMax, db.cfg.SegmentBytes/8)
+	}
+	return carryBytesMax
+}
+
 // flushReport is what the last flush did, for people.
 type flushReport struct {
 	At      time.Time
@@ -100,7 +108,7 @@ func (db *DB) flushDue() bool {
 // carriedLately reports whether a small head may stay where it is: its records lie in the log's newest segments, so they
 // hold nothing back.
 func (db *DB) carriedLately(t *tenant, h *head.Head) bool {
-	if h.Bytes().Raw.Load() >= carryBytesMax || db.dayClosed(h) {
+	if h.Bytes().Raw.Load() >= db.carryBytesMax() || db.dayClosed(h) {
 		return false
 	}
 	t.mu.RLock()
@@ -166,7 +174,7 @@ func (db *DB) flushOrCarry(ctx context.Context, t *tenant, all bool) (blocks int
 	if h.EntryCount() == 0 {
 		return blocks, nil
 	}
-	if !all && h.Bytes().Raw.Load() < carryBytesMax && !db.dayClosed(h) {
+	if !all && h.Bytes().Raw.Load() < db.carryBytesMax() && !db.dayClosed(h) {
 		return blocks, db.carry(ctx, t)
 	}
 	if err := db.cut(ctx, t); err != nil {
@@ -195,7 +203,7 @@ func (db *DB) carry(ctx context.Context, t *tenant) error {
 		t.mu.RLock()
 		h, from := t.head, t.from
 		t.mu.RUnlock()
-		if from == 0 || h.Bytes().Raw.Load() >= 2*carryBytesMax || !db.holdsBack(from) {
+		if from == 0 || h.Bytes().Raw.Load() >= 2*db.carryBytesMax() || !db.holdsBack(from) {
 			return nil // nothing there, or grown meanwhile, or not in the way
 		}
 		oldest, _ := h.Oldest()
@@ -324,9 +332,6 @@ func (db *DB) writeGroup(ctx context.Context, t *tenant, f *frozen, days []dayCh
 	if err := db.removeLeftovers(t, dir); err != nil {
 		return nil, err
 	}
-	if err := db.makeTenantDir(dir); err != nil {
-		return nil, err
-	}
 	group := ulid.Make()
 	var handles []*blockHandle
 	for i, d := range days {
@@ -359,17 +364,6 @@ func chunkSeq(chunks []*chunk.Encoded) iter.Seq2[*chunk.Encoded, error] {
 			}
 		}
 	}
-}
-
-// makeTenantDir makes the directory of a tenant's blocks, durably: a block in a directory that a crash forgets is lost.
-func (db *DB) makeTenantDir(dir string) error {
-	if err := db.cfg.FS.MkdirAll(dir); err != nil {
-		return fmt.Errorf("make %s: %w", dir, err)
-	}
-	if err := db.cfg.FS.SyncDir(path.Dir(dir)); err != nil {
-		return fmt.Errorf("sync %s: %w", path.Dir(dir), err)
-	}
-	return nil
 }
 
 // removeLeftovers removes the members of a group that was not completed.

@@ -11,6 +11,7 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
 	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/vfs"
 	"github.com/woodshed-logs/woodshed/pkg/wal"
 )
 
@@ -22,12 +23,9 @@ func (db *DB) open(ctx context.Context) error {
 		return fmt.Errorf("empty %s: %w", tmp, err)
 	}
 	for _, d := range []string{dir, tmp, path.Join(dir, blocksName), path.Join(dir, walName)} {
-		if err := fsys.MkdirAll(d); err != nil {
-			return fmt.Errorf("make %s: %w", d, err)
+		if err := vfs.MkdirAllSynced(fsys, d); err != nil { // before anything below is relied on
+			return err
 		}
-	}
-	if err := fsys.SyncDir(dir); err != nil { // before anything below is relied on
-		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	var err error
 	if db.state, err = loadState(fsys, dir); err != nil {

@@ -144,7 +144,7 @@ func (db *DB) selectSources(ctx context.Context, t *tenant, r storage.SelectRequ
 
 // addBlock opens the block and adds its chunks. The block stays open until the iterator is closed.
 func (db *DB) addBlock(sel *selection, h *blockHandle, r storage.SelectRequest) error {
-	b, err := db.cache.acquire(h, db.cfg.FS, db.cfg.ScratchDir)
+	b, err := db.cache.acquire(h, db.cfg.FS)
 	if err != nil {
 		return err
 	}

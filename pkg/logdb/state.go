@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"path"
 
@@ -16,6 +15,9 @@ import (
 
 // stateVersion is the version of state.json. An older or newer one is refused: marks that are misread lose data.
 const stateVersion = 1
+
+// stateBytesMax bounds state.json: a million tenants fit.
+const stateBytesMax = 256 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -39,15 +41,10 @@ func newState() *state {
 // loadState reads state.json; a missing one is an empty state.
 func loadState(fsys vfs.FS, dir string) (*state, error) {
 	name := path.Join(dir, stateName)
-	f, err := fsys.Open(name)
+	b, err := vfs.ReadFile(fsys, name, stateBytesMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newState(), nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
@@ -86,26 +83,8 @@ func (s *state) save(fsys vfs.FS, dir string) error {
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)
 	}
-	if err := replaceFile(fsys, path.Join(dir, tmpName, stateName), path.Join(dir, stateName), b); err != nil {
+	if err := vfs.ReplaceFile(fsys, path.Join(dir, stateName), b); err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
 	return nil
-}
-
-// replaceFile makes name hold b, or leaves what it held: at no crash is it missing or half written.
-func replaceFile(fsys vfs.FS, temp, name string, b []byte) error {
-	f, err := fsys.Create(temp)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync() // before the rename: else a crash could leave the name on an empty file
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := fsys.Rename(temp, name); err != nil {
-		return err
-	}
-	return fsys.SyncDir(path.Dir(name)) // before anyone relies on it: else a crash could bring the old file back
 }
