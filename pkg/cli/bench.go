@@ -100,7 +100,7 @@ func (b *bench) measure(ctx context.Context, report *benchReport) error {
 		if err != nil {
 			return fmt.Errorf("flush: %w", err)
 		}
-		_ = a.Close() // 204 has no body
+		a.close()
 		report.FlushSeconds = time.Since(start).Seconds()
 	}
 	for _, q := range b.queries() {

@@ -62,7 +62,7 @@ func (b *bench) pushPart(ctx context.Context, g *generator, m *pushMeter) error 
 			start := time.Now()
 			a, err := b.send(ctx, http.MethodPost, "/loki/api/v1/push", nil, packed, "Content-Type", "application/x-protobuf")
 			if err == nil {
-				err = a.Close()
+				a.close()
 			}
 			m.observe(time.Since(start))
 			if err == nil {
@@ -142,7 +142,7 @@ func (b *bench) serverProcess(ctx context.Context) *serverProcess {
 	if err != nil {
 		return nil
 	}
-	defer a.Close()
+	defer a.close()
 	p, err := parseProcess(io.LimitReader(a, metricsBytesMax))
 	if err != nil {
 		return nil

@@ -130,7 +130,7 @@ func (b *bench) ask(ctx context.Context, q benchQuery) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer a.Close()
+	defer a.close()
 	body, err := io.ReadAll(a)
 	if err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)

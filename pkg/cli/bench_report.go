@@ -123,9 +123,9 @@ func (r *benchReport) table(w *bufio.Writer) {
 		}
 		fmt.Fprintf(w, "%s  %10.2f %10.2f %10.2f %10s", pad(q.Name, width), q.MS.Median, q.MS.Min, q.MS.Max, humanize.Comma(int64(q.Results)))
 		if q.isWrong() {
-			w.WriteString("  WRONG, it is " + strconv.Itoa(q.Want))
+			put(w, "  WRONG, it is "+strconv.Itoa(q.Want))
 		}
-		w.WriteString("\n")
+		put(w, "\n")
 	}
 }
 

@@ -247,14 +247,14 @@ func TestBenchFails(t *testing.T) {
 	f(says(400, "max entry size exceeded"), "push: ")
 	f(func(w http.ResponseWriter, a asked) {
 		if a.path == "/loki/api/v1/push" {
-			w.WriteHeader(204)
+			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		w.WriteHeader(500)
+		w.WriteHeader(http.StatusInternalServerError)
 	}, `query "rare word": `)
 	f(func(w http.ResponseWriter, a asked) {
 		if a.path == "/loki/api/v1/push" {
-			w.WriteHeader(204)
+			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		fmt.Fprint(w, "no json")

@@ -70,13 +70,13 @@ type answer struct {
 	header http.Header
 }
 
-func (a *answer) Close() error {
-	err := a.body.Close()
+// close gives the connection back. A body that was only read from has nothing to report.
+func (a *answer) close() {
+	_ = a.body.Close()
 	a.cancel()
-	return err
 }
 
-// get asks for a path with parameters. The answer is closed by the caller.
+// get asks for a path with parameters. The caller closes the answer.
 func (t *target) get(ctx context.Context, path string, params url.Values, headers ...string) (*answer, error) {
 	return t.send(ctx, http.MethodGet, path, params, nil, headers...)
 }
@@ -133,7 +133,7 @@ func (t *target) getJSON(ctx context.Context, path string, params url.Values, in
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer a.close()
 	if err := json.NewDecoder(a).Decode(into); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -16,13 +16,14 @@ func (r *reading) one(in io.Reader) error {
 		if len(line) <= pushLineBytesMax+len("\r\n") {
 			line = append(line, part...) // of a longer one the rest is read and dropped
 		}
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
+		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
-		case err != nil && !errors.Is(err, io.EOF):
+		}
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
 			return err
 		}
-		if !r.emit(line) || err != nil {
+		if !r.emit(line) || ended {
 			return nil
 		}
 		line = line[:0]

@@ -158,7 +158,7 @@ func (p *printer) line(w *bufio.Writer, stream map[string]string, l *lineReply) 
 	at := time.Unix(0, l.at)
 	switch p.form {
 	case "raw":
-		w.WriteString(p.shown(l.line))
+		put(w, p.shown(l.line))
 	case "jsonl":
 		return writeJSONLine(w, struct {
 			Timestamp string            `json:"timestamp"`
@@ -170,16 +170,16 @@ func (p *printer) line(w *bufio.Writer, stream map[string]string, l *lineReply) 
 	default:
 		level := levelOf(stream, l)
 		paint := p.paint(level)
-		w.WriteString(paint(at.Format("2006-01-02T15:04:05.000Z07:00")))
+		put(w, paint(at.Format("2006-01-02T15:04:05.000Z07:00")))
 		if level != "" {
-			w.WriteString(" " + paint(fmt.Sprintf("%-5s", strings.ToUpper(p.shown(level)))))
+			put(w, " "+paint(fmt.Sprintf("%-5s", strings.ToUpper(p.shown(level)))))
 		}
 		own := maps.Clone(stream)
 		maps.DeleteFunc(own, func(name, value string) bool { return p.common[name] == value })
 		if len(own) > 0 {
-			w.WriteString(" " + p.shown(labelText(own)))
+			put(w, " "+p.shown(labelText(own)))
 		}
-		w.WriteString(" " + p.shown(l.line))
+		put(w, " "+p.shown(l.line))
 	}
 	return w.WriteByte('\n')
 }
@@ -206,7 +206,7 @@ func (p *printer) sample(w *bufio.Writer, metric map[string]string, s sampleRepl
 	at := time.UnixMilli(int64(s.at * 1000))
 	switch p.form {
 	case "raw":
-		w.WriteString(p.shown(s.value))
+		put(w, p.shown(s.value))
 	case "jsonl":
 		if metric == nil {
 			metric = map[string]string{}
@@ -221,6 +221,9 @@ func (p *printer) sample(w *bufio.Writer, metric map[string]string, s sampleRepl
 	}
 	return w.WriteByte('\n')
 }
+
+// put writes text. A bufio.Writer keeps its first error until Flush.
+func put(w *bufio.Writer, text string) { _, _ = w.WriteString(text) }
 
 func writeJSONLine(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

@@ -274,7 +274,8 @@ func (p *pushRun) post(ctx context.Context, packed []byte) error {
 	if err != nil {
 		return err
 	}
-	return a.Close()
+	a.close()
+	return nil
 }
 
 // backoff doubles from the minimum to the maximum.

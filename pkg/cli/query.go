@@ -119,7 +119,7 @@ func (q *query) copy(ctx context.Context, path string, params url.Values) error 
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer a.close()
 	if _, err := io.Copy(q.env.Out, a); err != nil {
 		return fmt.Errorf("copy the answer: %w", err)
 	}

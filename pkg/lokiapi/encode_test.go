@@ -8,6 +8,7 @@ import (
 	"flag"
 	"io"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -128,7 +129,7 @@ func TestLongStringsInParts(t *testing.T) {
 		unit := strings.Join(piece, "")
 		s := strings.Repeat("x", rapid.IntRange(0, 5).Draw(t, "shift")) + strings.Repeat(unit, 1+(2*responsePieceBytes+100)/len(unit))
 		w := httptest.NewRecorder()
-		require.NoError(t, respond(w, httptest.NewRequest("GET", "/", nil), func(an *answer) { an.str(s) }))
+		require.NoError(t, respond(w, httptest.NewRequest(http.MethodGet, "/", nil), func(an *answer) { an.str(s) }))
 		want, err := json.Marshal(s)
 		require.NoError(t, err)
 		require.True(t, string(want) == w.Body.String())
@@ -219,7 +220,7 @@ func TestGzip(t *testing.T) {
 func TestAnswerBufferStaysSmall(t *testing.T) {
 	w := httptest.NewRecorder()
 	largest := 0
-	err := respond(w, httptest.NewRequest("GET", "/", nil), func(an *answer) {
+	err := respond(w, httptest.NewRequest(http.MethodGet, "/", nil), func(an *answer) {
 		line := strings.Repeat("\x01", 256<<10) // six bytes for one
 		for range 20 {
 			an.str(line)

@@ -44,7 +44,7 @@ func (p hostPolicy) check(r *http.Request, changes bool) error {
 	}
 	if overLoopback(r) && !p.known(r.Host) {
 		return fail(http.StatusForbidden, "refused: %.200q is not a name of this machine, and a web page could have made it point here; "+
-			"use 127.0.0.1 or localhost, or name it in allowed_hosts", hostname(r.Host))
+			"call it by 127.0.0.1, localhost or a name without dots (a proxy on this machine sends one of them as Host)", hostname(r.Host))
 	}
 	return nil
 }
