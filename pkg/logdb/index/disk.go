@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -150,8 +151,23 @@ func (d *Disk) Postings(name, value string) (*roaring.Bitmap, error) {
 	return set, nil
 }
 
+// lookup is the space that looking up one value takes.
+type lookup struct {
+	fences, values, postings []byte
+	group                    valueGroup
+	small                    postingsGroup
+}
+
+var lookups = sync.Pool{New: func() any { return new(lookup) }}
+
 func (d *Disk) postings(sym uint32, value string) (*roaring.Bitmap, error) {
-	f, err := d.fences(sym)
+	l := lookups.Get().(*lookup)
+	defer lookups.Put(l)
+	var err error
+	if l.fences, err = d.pages.get(l.fences[:0], &d.sets.values, binary.BigEndian.AppendUint32(nil, sym)); err != nil {
+		return nil, err
+	}
+	f, err := decodeFences(l.fences)
 	if err != nil {
 		return nil, err
 	}
@@ -160,31 +176,27 @@ func (d *Disk) postings(sym uint32, value string) (*roaring.Bitmap, error) {
 		return nil, err
 	}
 	key := groupKey(sym, group)
-	b, err := d.pages.get(nil, &d.sets.values, key)
-	if err != nil {
+	if l.values, err = d.pages.get(l.values[:0], &d.sets.values, key); err != nil {
 		return nil, err
 	}
-	var g valueGroup
-	if err := g.decode(b); err != nil {
+	if err := l.group.decode(l.values); err != nil {
 		return nil, err
 	}
-	slot := sort.Search(g.len(), func(i int) bool { return g.value(i) >= value })
-	if slot == g.len() || g.value(slot) != value {
+	slot := sort.Search(l.group.len(), func(i int) bool { return l.group.value(i) >= value })
+	if slot == l.group.len() || l.group.value(slot) != value {
 		return roaring.New(), nil
 	}
-	b, err = d.pages.get(nil, &d.sets.postings, key)
-	if err != nil {
+	if l.postings, err = d.pages.get(l.postings[:0], &d.sets.postings, key); err != nil {
 		return nil, err
 	}
-	var p postingsGroup
-	if err := p.decode(b, g.len()); err != nil {
+	if err := l.small.decode(l.postings, l.group.len()); err != nil {
 		return nil, err
 	}
-	if !p.inline(slot) {
+	if !l.small.inline(slot) {
 		return d.bigSet(key, slot)
 	}
 	set := roaring.New()
-	return set, p.addTo(set, slot, d.counts.streams)
+	return set, l.small.addTo(set, slot, d.counts.streams)
 }
 
 // bigSet reads a set that has a key of its own.
