@@ -42,7 +42,7 @@ func newListener(p *process) (*listener, error) {
 		AuthEnabled: p.cfg.AuthEnabled, DecompressedBytesMax: int64(p.cfg.Push.DecompressedBytesMax),
 		QueryTimeout: time.Duration(p.cfg.Limits.QueryTimeout), Build: buildInfo(p.version),
 	}, lokiapi.Deps{
-		Pusher: p.push, Budget: distributor.NewBudget(int64(p.cfg.Push.BytesInFlight)),
+		Pusher: p.push, BodyRefused: p.push.RefusedBody, Budget: distributor.NewBudget(int64(p.cfg.Push.BytesInFlight)),
 		Executor: p.engine, Querier: p.store, Limits: p.limits, Reporter: p, Flusher: p.store, ConfigDumper: &p.cfg,
 		Gatherer: prometheus.DefaultGatherer, Registerer: prometheus.DefaultRegisterer, Log: p.log,
 	})

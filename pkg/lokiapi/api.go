@@ -122,7 +122,10 @@ func (c Config) Validate() error {
 // Deps are the parts of the process that the API calls. Pusher, Executor, Querier and Reporter are required. Without a
 // Flusher, ConfigDumper or Gatherer their routes answer 404.
 type Deps struct {
-	Pusher       Pusher
+	Pusher Pusher
+	// BodyRefused, when given, hears of each body that could not be decoded and so never reached the Pusher. bodyBytes is
+	// what the client declared, 0 when it did not.
+	BodyRefused  func(tenant model.TenantID, bodyBytes int, err *wire.Error)
 	Budget       Budget // nil = no bound but that of single bodies
 	Executor     engine.Executor
 	Querier      storage.Querier

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/wire"
 )
 
@@ -29,7 +30,9 @@ func (a *API) handlePush(w http.ResponseWriter, r *http.Request, legacy bool) er
 	defer held.release()
 	buf := bodyBuffers.Get().(*[]byte)
 	req, err := a.decodeBody(w, r, held, buf, legacy)
-	if err == nil {
+	if err != nil {
+		err = a.refusedBody(tenant, r, err)
+	} else {
 		err = a.Pusher.Push(r.Context(), tenant, req)
 		req.Release()
 	}
@@ -56,7 +59,7 @@ func (a *API) decodeBody(w http.ResponseWriter, r *http.Request, held *reservati
 		Reserve:              func(n int) error { return held.acquire(int64(n)) },
 	})
 	if err != nil {
-		return nil, decodeError(err)
+		return nil, err
 	}
 	return req, nil
 }
@@ -65,7 +68,7 @@ func (a *API) decodeBody(w http.ResponseWriter, r *http.Request, held *reservati
 func (a *API) readBody(w http.ResponseWriter, r *http.Request, held *reservation, buf *[]byte) ([]byte, error) {
 	bytesMax := a.cfg.BodyBytesMax
 	if r.ContentLength > bytesMax {
-		return nil, decodeError(wire.BodyTooLarge(int(r.ContentLength), int(bytesMax)))
+		return nil, wire.BodyTooLarge(int(r.ContentLength), int(bytesMax))
 	}
 	src := http.MaxBytesReader(w, r.Body, bytesMax)
 	b := (*buf)[:0]
@@ -96,17 +99,20 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, held *reservation
 func bodyError(err error, bytesMax int) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return decodeError(wire.BodyTooLarge(bytesMax+1, bytesMax))
+		return wire.BodyTooLarge(bytesMax+1, bytesMax)
 	}
 	// The client went away or was too slow; it hardly reads this answer.
 	return fail(http.StatusBadRequest, "could not read the request body: %v", err)
 }
 
-// decodeError maps the fault of a body; what Reserve returned passes through.
-func decodeError(err error) error {
+// refusedBody counts and maps the fault of a body; what Reserve returned passes through.
+func (a *API) refusedBody(tenant model.TenantID, r *http.Request, err error) error {
 	var e *wire.Error
 	if !errors.As(err, &e) {
 		return err
+	}
+	if a.BodyRefused != nil {
+		a.BodyRefused(tenant, int(max(r.ContentLength, 0)), e)
 	}
 	if e.Class == wire.TooLarge {
 		return fail(http.StatusRequestEntityTooLarge, "%s", e.Text)
