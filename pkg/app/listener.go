@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,7 @@ func newListener(p *process) (*listener, error) {
 	api, err := lokiapi.New(lokiapi.Config{
 		AuthEnabled: p.cfg.AuthEnabled, DecompressedBytesMax: int64(p.cfg.Push.DecompressedBytesMax),
 		QueryTimeout: time.Duration(p.cfg.Limits.QueryTimeout), Build: buildInfo(p.version),
+		AllowedHosts: strings.FieldsFunc(p.cfg.AllowedHosts, func(r rune) bool { return r == ',' || r == ' ' }),
 	}, lokiapi.Deps{
 		Pusher: p.push, BodyRefused: p.push.RefusedBody, Budget: distributor.NewBudget(int64(p.cfg.Push.BytesInFlight)),
 		Executor: p.engine, Querier: p.store, Limits: p.limits, Reporter: p, Flusher: p.store, ConfigDumper: &p.cfg,

@@ -40,6 +40,8 @@ type Config struct {
 	Insecure bool `yaml:"insecure"`
 	// AuthEnabled refuses requests without X-Scope-OrgID, and hides the store from organisations without a tenant.
 	AuthEnabled bool `yaml:"auth_enabled"`
+	// AllowedHosts are names, separated by commas, under which a proxy on this machine may call a loopback listener.
+	AllowedHosts string `yaml:"allowed_hosts"`
 	// OrgTenants says which tenants an organisation of Grafana may read.
 	OrgTenants OrgTenants `yaml:"org_tenants"`
 	// LogLevel is debug, info, warn or error.

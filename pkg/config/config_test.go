@@ -70,7 +70,7 @@ func TestFlagNamesTheConfigFile(t *testing.T) {
 func TestEverySettingInEverySpelling(t *testing.T) {
 	values := map[string]string{
 		"listen": "127.0.0.1:9", "data_dir": "/data", "insecure": "true", "auth_enabled": "true", "org_tenants": "1=a,b 7=c",
-		"log_level": "error", "memory_limit": "1GB", "push.bytes_in_flight": "999MB", "push.decompressed_bytes_max": "7MB",
+		"log_level": "error", "allowed_hosts": "logs.example,logs", "memory_limit": "1GB", "push.bytes_in_flight": "999MB", "push.decompressed_bytes_max": "7MB",
 		"storage.flush_bytes": "3MB", "storage.flush_age": "3h", "storage.head_open_bytes": "5MB", "storage.chunk_idle": "6m",
 		"wal.segment_bytes": "256MB", "wal.sync": "interval", "wal.sync_interval": "3s", "grafana.rows_max": "77",
 		"grafana.response_bytes_max": "8MB",

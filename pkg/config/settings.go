@@ -59,6 +59,7 @@ func Settings() []Setting {
 		stringSetting("config_file", "YAML file to read", func(c *Config) *string { return &c.ConfigFile }),
 		setting("insecure", "allow a listener that other machines reach although it has no TLS and no credentials", strconv.ParseBool, func(c *Config) *bool { return &c.Insecure }),
 		setting("auth_enabled", "refuse requests without X-Scope-OrgID", strconv.ParseBool, func(c *Config) *bool { return &c.AuthEnabled }),
+		stringSetting("allowed_hosts", "names, separated by commas, under which a proxy may call a listener on the loopback interface", func(c *Config) *string { return &c.AllowedHosts }),
 		setting("org_tenants", "tenants that each Grafana organisation may read: 1=fake,team-a 2=team-b", ParseOrgTenants, func(c *Config) *OrgTenants { return &c.OrgTenants }),
 		stringSetting("log_level", "debug, info, warn or error", func(c *Config) *string { return &c.LogLevel }),
 		setting("memory_limit", "memory for heads, caches and queries; 0 takes a quarter of the machine's", limits.ParseBytes, func(c *Config) *Bytes { return &c.MemoryLimit }),

@@ -18,6 +18,7 @@ type scanner struct {
 	filters *match.Matcher // nil when there are none
 	iv      model.Interval
 	columns storage.Columns
+	names   []string // of metadata, to read; nil: all
 
 	times    []model.Timestamp
 	ends     []uint32
@@ -189,7 +190,7 @@ func (s *scanner) decodeRest(reader *chunk.Reader, c *decodedColumns) error {
 		c.levels = &s.levels
 	}
 	if s.columns&storage.ColumnMetadata != 0 {
-		if err := reader.Metadata(&s.metadata); err != nil {
+		if err := reader.Metadata(&s.metadata, s.names...); err != nil {
 			return err
 		}
 		c.metadata = &s.metadata

@@ -85,7 +85,7 @@ func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectReq
 	if r.Limit > 0 && r.Order == storage.Unordered {
 		return nil, errors.New("select with a limit needs an order")
 	}
-	it := &iterator{db: db, request: r, scan: scanner{filters: filters, iv: r.Interval, columns: r.Columns}, pageEntries: pageEntriesMin}
+	it := &iterator{db: db, request: r, scan: scanner{filters: filters, iv: r.Interval, columns: r.Columns, names: r.MetadataNames}, pageEntries: pageEntriesMin}
 	t := db.lookup(id)
 	if t == nil || r.Interval.Empty() {
 		it.done = true

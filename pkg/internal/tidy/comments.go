@@ -3,7 +3,6 @@ package tidy
 import (
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -13,7 +12,7 @@ func checkPackageComments(t *Tree) []Violation {
 	has := map[string]bool{}
 	var order []string
 	for f := range t.written {
-		if f.Test || slices.Contains(skipped, f.Package) {
+		if f.Test {
 			continue
 		}
 		dir := path.Dir(f.Path)

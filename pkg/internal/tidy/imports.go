@@ -69,15 +69,11 @@ var (
 	roles = []string{"ingester", "distributor", "querier", "compactor"}
 )
 
-// skipped packages are held to no rule. depcheck keeps the requirements of go.mod while the packages that need them are
-// being written, and leaves with the last of them.
-var skipped = []string{"depcheck"}
-
 func checkLayers(t *Tree) []Violation {
 	var found []Violation
 	reported := map[string]bool{}
 	for f := range t.written {
-		if under(f.Package, "/tests") || slices.Contains(skipped, f.Package) {
+		if under(f.Package, "/tests") {
 			continue
 		}
 		allowed, known := layers[f.Package]

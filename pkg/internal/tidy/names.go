@@ -3,7 +3,6 @@ package tidy
 import (
 	"fmt"
 	"go/ast"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -36,7 +35,7 @@ var namesAllowed = map[string]string{
 func checkNames(t *Tree) []Violation {
 	var found []Violation
 	for f := range t.written {
-		if f.Test || slices.Contains(skipped, f.Package) {
+		if f.Test {
 			continue
 		}
 		for _, id := range exported(f.AST) {
