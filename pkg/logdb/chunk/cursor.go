@@ -59,14 +59,6 @@ func (c *cursor) uint32() uint32 {
 	return binary.LittleEndian.Uint32(b)
 }
 
-func (c *cursor) uint64() uint64 {
-	b := c.take(8)
-	if c.bad {
-		return 0
-	}
-	return binary.LittleEndian.Uint64(b)
-}
-
 // take returns the next n bytes, aliasing the input.
 func (c *cursor) take(n int) []byte {
 	if n < 0 || n > len(c.b) {

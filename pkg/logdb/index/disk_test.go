@@ -253,7 +253,7 @@ func TestDamageAfterOpen(t *testing.T) {
 		require.Equal(t, want, got)
 		return false
 	}
-	const step = 41 // prime to the bits of a byte and to every power of two
+	const step = 97 // prime to the bits of a byte and to every power of two
 	refused := 0
 	for i := 0; i < len(data); i += step {
 		data[i] ^= 1 << (i % 8)
