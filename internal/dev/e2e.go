@@ -70,12 +70,12 @@ func (s *shop) withGrafana(ctx context.Context, f func(env []string) error) erro
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(state)
-	port, err := freePort(3330)
+	defer func() { _ = os.RemoveAll(state) }()
+	port, err := freePort(ctx, 3330)
 	if err != nil {
 		return err
 	}
-	listenPort, err := freePort(3310)
+	listenPort, err := freePort(ctx, 3310)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,10 @@ func (s *shop) withGrafana(ctx context.Context, f func(env []string) error) erro
 		stop()
 		return err
 	}
-	defer func() { stop(); <-ended }()
+	defer func() {
+		stop()
+		<-ended //nolint:errcheck // it was told to end
+	}()
 	wait, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := errors.Join(awaitHTTP(wait, r.url()+"/api/health", ended), awaitHTTP(wait, "http://"+r.listen+"/ready", ended)); err != nil {

@@ -131,8 +131,8 @@ func awaitHTTP(ctx context.Context, url string, ended <-chan error) error {
 	client := http.Client{Timeout: 2 * time.Second}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	last := "no answer yet"
 	for {
+		last := ""
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
@@ -157,9 +157,10 @@ func awaitHTTP(ctx context.Context, url string, ended <-chan error) error {
 }
 
 // freePort returns the first port from start on which 127.0.0.1 lets us listen.
-func freePort(start int) (int, error) {
+func freePort(ctx context.Context, start int) (int, error) {
+	var lc net.ListenConfig
 	for port := start; port < start+200; port++ {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue
 		}

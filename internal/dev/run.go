@@ -39,7 +39,7 @@ func Run(ctx context.Context, out io.Writer) error {
 	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(out, "\nstopped")
-		return nil // the person asked for it
+		return nil //nolint:nilerr // the person asked for it
 	}
 	return err
 }
@@ -53,11 +53,11 @@ func dockerReady(ctx context.Context) bool {
 }
 
 func (s *shop) runGrafana(ctx context.Context, g grafana) error {
-	port, err := freePort(3000)
+	port, err := freePort(ctx, 3000)
 	if err != nil {
 		return err
 	}
-	listenPort, err := freePort(3110)
+	listenPort, err := freePort(ctx, 3110)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (s *shop) runGrafana(ctx context.Context, g grafana) error {
 }
 
 func (s *shop) runServer(ctx context.Context) error {
-	port, err := freePort(3110)
+	port, err := freePort(ctx, 3110)
 	if err != nil {
 		return err
 	}
@@ -147,11 +147,11 @@ func (s *shop) runCompose(ctx context.Context) error {
 			return err
 		}
 	}
-	port, err := freePort(3000)
+	port, err := freePort(ctx, 3000)
 	if err != nil {
 		return err
 	}
-	listenPort, err := freePort(3110)
+	listenPort, err := freePort(ctx, 3110)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ import (
 	"strings"
 )
 
+// goPackages are ours. Not ./...: npm packages come with Go files of their own.
+var goPackages = []string{"./pkg/...", "./internal/...", "./tests/..."}
+
 // Test checks everything and ends with a line that counts what passed, failed and was skipped.
 func Test(ctx context.Context, out io.Writer) error {
 	s := &shop{out: out}
@@ -21,7 +24,9 @@ func Test(ctx context.Context, out io.Writer) error {
 		run  func(context.Context) error
 	}{
 		{"gofmt", s.gofmt},
-		{"go vet", func(ctx context.Context) error { return s.exec(ctx, cmdline("go", "vet", "./...")) }},
+		{"go vet", func(ctx context.Context) error {
+			return s.exec(ctx, cmdline(append([]string{"go", "vet"}, goPackages...)...))
+		}},
 		{"tidy: go.mod", s.goModTidy},
 		{"golangci-lint", s.golangci},
 		{"npm packages", s.npmInstall},
@@ -66,7 +71,7 @@ func (s *shop) npm(ctx context.Context, script string) error {
 
 func (s *shop) gofmt(ctx context.Context) error {
 	var list bytes.Buffer
-	cmd := exec.CommandContext(ctx, "gofmt", "-l", "Magefile.go", "pkg", "tests")
+	cmd := exec.CommandContext(ctx, "gofmt", "-l", "Magefile.go", "pkg", "internal", "tests")
 	cmd.Stdout, cmd.Stderr = &list, s.out
 	if err := cmd.Run(); err != nil {
 		return err
@@ -83,7 +88,7 @@ func (s *shop) goModTidy(ctx context.Context) error {
 }
 
 func (s *shop) golangci(ctx context.Context) error {
-	return s.exec(ctx, cmdline("go", "tool", "-modfile=tools/go.mod", "golangci-lint", "run", "--timeout", "15m", "./..."))
+	return s.exec(ctx, cmdline("go", "tool", "-modfile=tools/go.mod", "golangci-lint", "run", "--timeout", "15m", "./pkg/...", "./internal/...", "./tests/..."))
 }
 
 // goTest runs every Go test with the invariants compiled in, and the race detector where a C compiler is.
@@ -94,7 +99,7 @@ func (s *shop) goTest(ctx context.Context) error {
 	} else {
 		s.skip("race detector", "no C compiler (gcc) found; the tests run without it")
 	}
-	return s.exec(ctx, cmdline(append(args, "./...")...))
+	return s.exec(ctx, cmdline(append(args, goPackages...)...))
 }
 
 // cgo reports whether the race detector can be linked: it needs a C compiler.

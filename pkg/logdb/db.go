@@ -165,8 +165,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	db.sealer = newSealer(cfg.Logger, db.metrics)
 	if err := db.open(ctx); err != nil {
 		db.sealer.close()
-		db.cache.close()
-		return nil, fmt.Errorf("open database in %s: %w", cfg.Dir, err)
+		return nil, fmt.Errorf("open database in %s: %w", cfg.Dir, errors.Join(err, db.cache.close()))
 	}
 	run, cancel := context.WithCancel(context.Background())
 	db.cancel = cancel

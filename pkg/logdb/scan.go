@@ -26,7 +26,6 @@ type scanner struct {
 	levels   chunk.Levels
 	metadata chunk.Metadata
 	selected match.Selection
-	pairs    []model.Pair
 	hits     []hit
 }
 

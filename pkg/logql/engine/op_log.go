@@ -60,7 +60,7 @@ func (c *logCollector) add(s *scanned) (more bool, err error) {
 		if err := c.q.budget.take(cost + entryCost(s, i)); err != nil {
 			c.q.warn(fmt.Sprintf("the answer ends after %d lines, for it would take more than %s of memory; lower the line limit, or "+
 				"ask for a shorter time range", len(c.entries), humanize.IBytes(uint64(c.q.budget.max))))
-			return false, nil
+			return false, nil //nolint:nilerr // the answer is cut and says so
 		}
 		c.addEntry(s, i, stream)
 	}
