@@ -12,6 +12,7 @@ import (
 type committer struct {
 	log     *Log
 	buffer  []byte
+	header  []byte // of one record, while it is laid out
 	held    *entry // taken from the queue and not fit for the last batch
 	active  *segment
 	lastEnd Position // after the last acknowledged record
@@ -150,8 +151,8 @@ func (c *committer) write(batch []*entry) error {
 			length: uint32(e.record.payloadBytes()), commit: c.active.commit, typ: e.record.Type,
 			commitEnd: i == len(batch)-1,
 		}
-		head := h.encode(c.active.seed, at, e.record.Payload)
-		if err := w.write(head[:]); err != nil {
+		c.header = h.append(c.header[:0], &c.active.sums, at, e.record.Payload)
+		if err := w.write(c.header); err != nil {
 			return err
 		}
 		for _, p := range e.record.Payload {
@@ -159,7 +160,6 @@ func (c *committer) write(batch []*entry) error {
 				return err
 			}
 		}
-		var zeros [recordAlign]byte
 		if err := w.write(zeros[:e.bytes-recordHeaderSize-int64(h.length)]); err != nil {
 			return err
 		}

@@ -13,31 +13,18 @@ import (
 func (l *Log) DropBefore(at Position) error {
 	l.dropMu.Lock()
 	defer l.dropMu.Unlock()
-	var freed []segmentInfo
-	victims := l.droppable(at)
-	for _, s := range victims {
-		recycled, err := l.dropSegment(s, len(freed))
+	for _, s := range l.droppable(at) {
+		recycled, err := l.dropSegment(s)
 		if err != nil {
 			return fmt.Errorf("drop segment %d: %w", s.sequence, err)
 		}
-		if recycled {
-			freed = append(freed, s)
-		}
 		l.mu.Lock()
 		l.segments = slices.DeleteFunc(l.segments, func(o segmentInfo) bool { return o.sequence == s.sequence })
+		if recycled {
+			l.spares = append(l.spares, s)
+		}
 		l.mu.Unlock()
 	}
-	if len(victims) == 0 {
-		return nil
-	}
-	// Before a spare is overwritten, its old name must be gone for good: else a crash could leave a segment's name on a
-	// file that by then is another segment.
-	if err := l.cfg.FS.SyncDir(l.cfg.Dir); err != nil {
-		return fmt.Errorf("sync log directory: %w", err)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.spares = append(l.spares, freed...)
 	return nil
 }
 
@@ -52,7 +39,7 @@ func (l *Log) droppable(at Position) []segmentInfo {
 	var out []segmentInfo
 	for _, s := range l.segments {
 		before := s.sequence < at.Segment() || (s.end != 0 && s.end <= at)
-		if before && s.sequence != l.active && s.sequence != newest {
+		if before && s.sequence != newest { // the active one is the newest
 			out = append(out, s)
 		}
 	}
@@ -60,21 +47,30 @@ func (l *Log) droppable(at Position) []segmentInfo {
 	return out
 }
 
-// dropSegment removes a segment, or renames it to a spare when one is wanted.
-func (l *Log) dropSegment(s segmentInfo, freed int) (recycled bool, err error) {
+// dropSegment removes a segment, or renames it to a spare when one is wanted. The name is gone for good before it returns,
+// for two reasons. A crash must not bring back an old segment and not the one after it: the hole would look like a loss.
+// And a spare must not be overwritten while a crash could still give it its old name: the segment of that name would be
+// another one.
+func (l *Log) dropSegment(s segmentInfo) (recycled bool, err error) {
 	name := segmentPath(l.cfg.Dir, s.sequence)
 	l.mu.Lock()
-	wanted := len(l.spares)+freed < spareSegmentsMax && s.bytes <= l.cfg.SegmentBytes
+	recycled = len(l.spares) < spareSegmentsMax && s.bytes <= l.cfg.SegmentBytes
 	l.mu.Unlock()
-	if wanted {
+	if recycled {
 		err = l.cfg.FS.Rename(name, l.path(spareName(s.sequence)))
 	} else {
 		err = l.cfg.FS.Remove(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // somebody else removed it; the result is the same
+		recycled, err = false, nil // somebody else removed it; the result is the same
 	}
-	return wanted && err == nil, err
+	if err != nil {
+		return false, err
+	}
+	if err := l.cfg.FS.SyncDir(l.cfg.Dir); err != nil {
+		return false, fmt.Errorf("sync log directory: %w", err)
+	}
+	return recycled, nil
 }
 
 // Trim removes the spare and the prepared segments, for a disk that is running full.
@@ -111,7 +107,7 @@ func (l *Log) adoptSpares(found []uint32) {
 	if len(l.spares) == 0 {
 		return
 	}
-	if err := l.cfg.FS.SyncDir(l.cfg.Dir); err != nil { // as in DropBefore
+	if err := l.cfg.FS.SyncDir(l.cfg.Dir); err != nil { // as in dropSegment
 		l.log.Warn("spare segments not used", "err", err)
 		l.spares = nil
 	}

@@ -141,9 +141,10 @@ func TestGroupCommitMarksItsEnd(t *testing.T) {
 	require.Equal(t, segment[:dataStart], h.encode())
 	a := recordHeader{length: 1, commit: 1, typ: 9}
 	b := recordHeader{length: 1, commit: 1, typ: 9, commitEnd: true}
-	first := a.encode(h.seed(), dataStart, [][]byte{[]byte("a")})
-	second := b.encode(h.seed(), dataStart+32, [][]byte{[]byte("b")})
-	require.Equal(t, segment[dataStart:], bytes.Join([][]byte{first[:], []byte("a"), make([]byte, 7), second[:], []byte("b"), make([]byte, 7)}, nil))
+	sums := h.summer()
+	first := a.append(nil, &sums, dataStart, [][]byte{[]byte("a")})
+	second := b.append(nil, &sums, dataStart+32, [][]byte{[]byte("b")})
+	require.Equal(t, segment[dataStart:], bytes.Join([][]byte{first, []byte("a"), make([]byte, 7), second, []byte("b"), make([]byte, 7)}, nil))
 }
 
 func TestNames(t *testing.T) {
@@ -260,17 +261,18 @@ func FuzzRecordHeader(f *testing.F) {
 			return
 		}
 		h := recordHeader{length: length, commit: commit, typ: typ, commitEnd: end}
-		b := h.encode(seed, offset, [][]byte{payload})
-		got, ok := decodeRecordHeader(b[:])
+		sums, others := summer{seed: seed}, summer{seed: seed + 1}
+		b := h.append(nil, &sums, offset, [][]byte{payload})
+		got, ok := decodeRecordHeader(b)
 		require.True(t, ok)
-		require.Equal(t, got.headerCRC, got.sum(seed, offset))
+		require.Equal(t, got.headerCRC, sums.header(got, offset))
 		require.Equal(t, got.crc, crc32.Update(got.headerCRC, castagnoli, payload))
-		require.NotEqual(t, got.headerCRC, got.sum(seed, offset+8))
-		require.NotEqual(t, got.headerCRC, got.sum(seed+1, offset))
+		require.NotEqual(t, got.headerCRC, sums.header(got, offset+8))
+		require.NotEqual(t, got.headerCRC, others.header(got, offset))
 		got.headerCRC, got.crc = 0, 0
 		require.Equal(t, h, got)
 		b[rand.New(rand.NewSource(int64(commit))).Intn(len(b))] ^= 1
-		if flipped, ok := decodeRecordHeader(b[:]); ok && flipped.sum(seed, offset) == flipped.headerCRC {
+		if flipped, ok := decodeRecordHeader(b); ok && sums.header(flipped, offset) == flipped.headerCRC {
 			require.NotEqual(t, crc32.Update(flipped.headerCRC, castagnoli, payload), flipped.crc, "a flipped bit was not seen")
 		}
 	})

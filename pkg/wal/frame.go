@@ -99,12 +99,27 @@ func decodeHeaderCopy(b []byte) (segmentHeader, error) {
 	return h, nil
 }
 
-// seed is the part of every record's sums that ties it to its segment.
-func (h segmentHeader) seed() uint32 {
-	var b [saltBytes + 4]byte
-	copy(b[:], h.salt[:])
+// summer computes the records' checksums of one segment. One goroutine uses it at a time.
+type summer struct {
+	seed    uint32   // of salt and sequence: what ties a record to its segment
+	scratch [18]byte // a local array would be allocated for every record
+}
+
+func (h segmentHeader) summer() summer {
+	b := append(h.salt[:], 0, 0, 0, 0)
 	binary.LittleEndian.PutUint32(b[saltBytes:], h.sequence)
-	return crc32.Checksum(b[:], castagnoli)
+	return summer{seed: crc32.Checksum(b, castagnoli)}
+}
+
+// header returns the checksum of a record's header at an offset of the segment.
+func (s *summer) header(h recordHeader, offset int64) uint32 {
+	b := s.scratch[:]
+	binary.LittleEndian.PutUint32(b[0:], uint32(offset))
+	binary.LittleEndian.PutUint32(b[4:], h.length)
+	binary.LittleEndian.PutUint64(b[8:], h.commit)
+	b[16] = h.typ
+	b[17] = h.flags()
+	return crc32.Update(s.seed, castagnoli, b)
 }
 
 // recordHeader is the decoded beginning of a record.
@@ -113,24 +128,13 @@ type recordHeader struct {
 	commit    uint64
 	typ       byte
 	commitEnd bool
-	// headerCRC and crc are set by decode; encode computes them.
+	// headerCRC and crc are set by decode; append computes them.
 	headerCRC, crc uint32
 }
 
 // frameBytes returns how much of a segment a record with so much payload takes.
 func frameBytes(payload int64) int64 {
 	return (recordHeaderSize + payload + recordAlign - 1) &^ (recordAlign - 1)
-}
-
-// sum returns the header's checksum at an offset of the segment with this seed.
-func (h recordHeader) sum(seed uint32, offset int64) uint32 {
-	var b [18]byte
-	binary.LittleEndian.PutUint32(b[0:], uint32(offset))
-	binary.LittleEndian.PutUint32(b[4:], h.length)
-	binary.LittleEndian.PutUint64(b[8:], h.commit)
-	b[16] = h.typ
-	b[17] = h.flags()
-	return crc32.Update(seed, castagnoli, b[:])
 }
 
 func (h recordHeader) flags() byte {
@@ -140,25 +144,22 @@ func (h recordHeader) flags() byte {
 	return 0
 }
 
-// encode returns the record's first bytes.
-func (h recordHeader) encode(seed uint32, offset int64, payload [][]byte) [recordHeaderSize]byte {
-	sum := h.sum(seed, offset)
+// append adds the record's first bytes to b.
+func (h recordHeader) append(b []byte, s *summer, offset int64, payload [][]byte) []byte {
+	sum := s.header(h, offset)
 	crc := sum
 	for _, p := range payload {
 		crc = crc32.Update(crc, castagnoli, p)
 	}
-	var b [recordHeaderSize]byte
-	binary.LittleEndian.PutUint32(b[0:], h.length)
-	binary.LittleEndian.PutUint32(b[4:], sum)
-	binary.LittleEndian.PutUint64(b[8:], h.commit)
-	binary.LittleEndian.PutUint32(b[16:], crc)
-	b[20] = h.typ
-	b[21] = h.flags()
-	return b
+	b = binary.LittleEndian.AppendUint32(b, h.length)
+	b = binary.LittleEndian.AppendUint32(b, sum)
+	b = binary.LittleEndian.AppendUint64(b, h.commit)
+	b = binary.LittleEndian.AppendUint32(b, crc)
+	return append(b, h.typ, h.flags(), 0, 0)
 }
 
 // decodeRecordHeader reads the first bytes of what may be a record. It tests only what costs nothing; the caller compares
-// headerCRC with sum.
+// headerCRC with summer.header.
 func decodeRecordHeader(b []byte) (recordHeader, bool) {
 	_ = b[recordHeaderSize-1]
 	if b[20] == 0 || b[21]&^flagCommitEnd != 0 || b[22] != 0 || b[23] != 0 {

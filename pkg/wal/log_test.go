@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -409,6 +411,111 @@ func TestSyncPolicies(t *testing.T) {
 	f(SyncBatch, 3, 3, 4)
 	f(SyncInterval, 0, 1, 2)
 	f(SyncOff, 0, 0, 1)
+}
+
+// What a segment's header calls durable must be so, also where acknowledged records were not synced one by one.
+func TestIntervalSyncsBeforeTheNextSegment(t *testing.T) {
+	mem := vfs.NewMem()
+	cfg := smallConfig(mem)
+	cfg.Sync, cfg.SyncInterval = SyncInterval, time.Hour
+	l := openTest(t, cfg)
+	records := 0
+	for ; l.State().Next.Segment() < 3; records++ {
+		appendText(t, l, strings.Repeat("i", 1000))
+	}
+	for seed := range int64(20) {
+		got, stats := replayAll(t, mem.CrashClone(rand.New(rand.NewSource(seed))), 0)
+		require.GreaterOrEqual(t, len(got), records-1, "only the last segment may lose something")
+		require.Zero(t, stats.DamageCount, "%v", stats.Damage)
+	}
+	require.NoError(t, l.Close())
+}
+
+// Each segment says where the acknowledged records before it end, and has a salt of its own.
+func TestHeaders(t *testing.T) {
+	mem := vfs.NewMem()
+	inject := vfs.NewInject(mem)
+	l := openTest(t, smallConfig(inject))
+	var ends []Position
+	header := func(sequence uint32) segmentHeader {
+		b, err := vfs.ReadFile(mem, segmentPath(testDir, sequence), 1<<20)
+		require.NoError(t, err)
+		h, err := decodeSegmentHeader(b, sequence)
+		require.NoError(t, err)
+		return h
+	}
+	appendText(t, l, "first")
+	ends = append(ends, l.State().Next)
+	inject.Arm(vfs.Fault{At: 1, Err: syscall.EIO, Match: func(op vfs.Op) bool { return op.Kind == vfs.OpSync }})
+	require.ErrorIs(t, l.Append(t.Context(), Record{Type: 1}), syscall.EIO)
+	for l.State().Next.Segment() == 2 {
+		ends = append(ends[:1], l.State().Next)
+		appendText(t, l, strings.Repeat("h", 1000))
+	}
+	ends = append(ends, l.State().Next)
+	require.NoError(t, l.Close())
+	l = openTest(t, smallConfig(mem)) // finds the end itself
+	appendText(t, l, "x")
+	require.NoError(t, l.Close())
+	salts := map[[saltBytes]byte]bool{}
+	for i, want := range append([]Position{0}, ends...) {
+		h := header(uint32(i + 1))
+		require.Equal(t, want, h.previousEnd, "segment %d", i+1)
+		salts[h.salt] = true
+	}
+	require.Len(t, salts, 4)
+}
+
+// One large record goes to the disk in steps: a sync of everything at once runs at a fraction of the speed.
+func TestLargeRecordIsSyncedInSteps(t *testing.T) {
+	inject := vfs.NewInject(vfs.NewMem())
+	l := openTest(t, Config{FS: inject, Dir: testDir})
+	appendText(t, l, "opens the segment")
+	inject.StartTrace()
+	appendText(t, l, strings.Repeat("l", 5<<20))
+	var got []string
+	for _, op := range inject.Trace() {
+		if strings.HasSuffix(op.Name, segmentSuffix) {
+			require.LessOrEqual(t, op.Bytes, int64(batchBytesDefault))
+			got = append(got, op.Kind.String())
+		}
+	}
+	require.NoError(t, l.Close())
+	require.Equal(t, strings.Repeat("write sync ", 6), strings.Join(got, " ")+" ")
+}
+
+// Nothing is written into a spare before its name as a segment is gone for good.
+func TestSparesAreRenamedForGoodBeforeTheyAreWritten(t *testing.T) {
+	inject := vfs.NewInject(vfs.NewMem())
+	inject.StartTrace()
+	for range 3 {
+		l := openTest(t, smallConfig(inject))
+		for range 40 {
+			appendText(t, l, strings.Repeat("s", 1000))
+			if next := l.State().Next; next.Segment()%4 == 0 {
+				require.NoError(t, l.DropBefore(next))
+			}
+		}
+		require.NoError(t, l.DropBefore(l.State().Next))
+		require.NoError(t, l.Close())
+	}
+	unsynced, opened, written := map[string]bool{}, map[string]bool{}, 0
+	for _, op := range inject.Trace() {
+		switch {
+		case op.Kind == vfs.OpRename && strings.HasSuffix(op.To, spareSuffix):
+			unsynced[op.To] = true
+		case op.Kind == vfs.OpSyncDir && op.Name == testDir:
+			clear(unsynced)
+		case op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, spareSuffix):
+			written++
+			require.False(t, unsynced[op.Name], "%s", op)
+		case op.Kind == vfs.OpStat && strings.HasSuffix(op.Name, spareSuffix):
+			opened[op.Name] = true
+			unsynced[op.Name] = true // an earlier process may have died before it synced
+		}
+	}
+	require.Greater(t, written, 5)
+	require.NotEmpty(t, opened)
 }
 
 func TestMetricsMakeRoomForTheNextLog(t *testing.T) {

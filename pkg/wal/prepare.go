@@ -9,6 +9,9 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/vfs"
 )
 
+// zeros is read only. Nothing is stored in it, so it costs no memory but its page tables.
+var zeros [prepareStepBytes]byte
+
 // preparer writes zeros for the next segment while the present one fills, so that its blocks are allocated when they are
 // needed. It keeps a quarter ahead of the present segment, does nothing while a recycled segment waits or the present one
 // has hardly been used, and gives the space back when the disk refuses.
@@ -94,7 +97,7 @@ func (p *preparer) extend(size, step int64) error {
 		}
 		p.file, p.name = f, name
 	}
-	if _, err := p.file.WriteAt(make([]byte, step), size); err != nil {
+	if _, err := p.file.WriteAt(zeros[:step], size); err != nil {
 		return fmt.Errorf("write zeros: %w", err)
 	}
 	if err := p.file.Sync(); err != nil {

@@ -16,7 +16,7 @@ import (
 type segmentReader struct {
 	file     vfs.File
 	sequence uint32
-	seed     uint32
+	sums     summer
 	size     int64 // of the file
 	end      int64 // where acknowledged records end, or 0 when the next segment does not say
 
@@ -93,7 +93,7 @@ func (r *segmentReader) header(at int64) (h recordHeader, ok bool, err error) {
 		return h, false, err
 	}
 	h, ok = decodeRecordHeader(b)
-	if !ok || int64(h.length) > r.limit()-at-recordHeaderSize || h.sum(r.seed, at) != h.headerCRC {
+	if !ok || int64(h.length) > r.limit()-at-recordHeaderSize || r.sums.header(h, at) != h.headerCRC {
 		return h, false, nil
 	}
 	return h, true, nil

@@ -62,6 +62,7 @@ func (r *segmentReader) search(ctx context.Context) (finding, error) {
 			}
 			checked = at
 		}
+		at = r.skip(at)
 		h, ok, err := r.header(at)
 		if err != nil {
 			return found, err
@@ -86,6 +87,22 @@ func (r *segmentReader) search(ctx context.Context) (finding, error) {
 	}
 	found.at = -1
 	return found, nil
+}
+
+// skip moves on over what is no record by the look of its last bytes, as far as the window goes: it saves the search most
+// of its time.
+func (r *segmentReader) skip(at int64) int64 {
+	if at < r.windowAt {
+		return at
+	}
+	for i := at - r.windowAt; i+recordHeaderSize <= int64(len(r.window)); i += recordAlign {
+		b := r.window[i+20 : i+24]
+		if b[0] != 0 && b[1] <= flagCommitEnd && b[2]|b[3] == 0 {
+			return r.windowAt + i
+		}
+		at = r.windowAt + i
+	}
+	return at
 }
 
 // intact tells whether the payload of a record fits its sum. It reads past the window, which stays where the search is.

@@ -218,7 +218,7 @@ func (r *replayer) segment(ctx context.Context, p segmentPlan) error {
 	}
 	defer func() { _ = f.Close() }() // read only: nothing can be lost
 	reader := &segmentReader{
-		file: f, sequence: p.sequence, seed: p.header.seed(), size: p.size, end: p.end,
+		file: f, sequence: p.sequence, sums: p.header.summer(), size: p.size, end: p.end,
 		offset: dataStart, commitEnd: true, window: r.window[:0], large: r.large,
 		damage: report,
 	}

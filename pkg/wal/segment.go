@@ -15,7 +15,7 @@ import (
 type segment struct {
 	file     vfs.File
 	sequence uint32
-	seed     uint32
+	sums     summer
 	limit    int64  // Config.SegmentBytes
 	offset   int64  // where the next record goes
 	commit   uint64 // the last one written
@@ -121,7 +121,7 @@ func (c *committer) install(f vfs.File, name string, seq uint32, proofBytes int6
 	if err != nil {
 		return nil, err
 	}
-	return &segment{file: f, sequence: seq, seed: h.seed(), limit: c.log.cfg.SegmentBytes, offset: dataStart, bytes: size}, nil
+	return &segment{file: f, sequence: seq, sums: h.summer(), limit: c.log.cfg.SegmentBytes, offset: dataStart, bytes: size}, nil
 }
 
 // closeActive ends writing to the active segment, whatever the reason.
