@@ -51,6 +51,7 @@ type store struct {
 	phase  plugin.State
 	reason plugin.Notice // why it is not open
 	done   int64         // replay progress, bytes
+	tenth  int64         // of the replay, told last
 	total  int64
 
 	cancel  context.CancelFunc
@@ -178,7 +179,22 @@ func syncPolicy(s config.Sync) wal.SyncPolicy {
 func (s *store) progress(done, total int64) {
 	s.mu.Lock()
 	s.done, s.total = done, total
+	percent, told := s.replayStep(done, total)
 	s.mu.Unlock()
+	if told {
+		s.log.Info("replaying the log", "percent", percent, "bytes", done, "of", total)
+	}
+}
+
+// replayStep reports whether replay passed another tenth, up to nine of them. Called with mu held.
+func (s *store) replayStep(done, total int64) (percent int64, passed bool) {
+	if total <= 0 {
+		return 0, false
+	}
+	tenth := min(10*done/total, 9)
+	passed = tenth > s.tenth
+	s.tenth = tenth
+	return 10 * tenth, passed
 }
 
 func (s *store) setPhase(phase plugin.State, reason plugin.Notice) {

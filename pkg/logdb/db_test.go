@@ -327,3 +327,45 @@ func TestLabelsSeriesStats(t *testing.T) {
 	require.EqualValues(t, 3, totals.Entries)
 	require.Equal(t, at(0), totals.Oldest)
 }
+
+func FuzzDecodeState(f *testing.F) {
+	fsys := vfs.NewMem()
+	s := newState()
+	s.WalTo["t"] = 7 << 32
+	require.NoError(f, fsys.MkdirAll(testDir))
+	require.NoError(f, s.save(fsys, testDir))
+	b, err := vfs.ReadFile(fsys, path.Join(testDir, stateName), 1<<20)
+	require.NoError(f, err)
+	f.Add(b)
+	f.Add([]byte(`{"crc32c":0,"state":{"version":2}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := decodeState(b)
+		if err != nil {
+			return
+		}
+		require.Equal(t, stateVersion, s.Version)
+	})
+}
+
+func TestStateIsRefusedWhenDamagedOrForeign(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	require.NoError(t, db.Append(context.Background(), pushOf("t", streamOf("a", model.Entry{Timestamp: at(0), Line: "x"}))))
+	require.NoError(t, db.Flush(context.Background()))
+	require.NoError(t, db.Close())
+	name := path.Join(testDir, stateName)
+	good, err := vfs.ReadFile(fsys, name, 1<<20)
+	require.NoError(t, err)
+	f := func(content, says string) {
+		t.Helper()
+		require.NoError(t, vfs.ReplaceFile(fsys, name, []byte(content)))
+		_, err := Open(context.Background(), cfg)
+		require.ErrorContains(t, err, says)
+	}
+	f(strings.Replace(string(good), "walTo", "walXo", 1), "checksum")
+	f(`{"crc32c":1,"state":{}}`, "checksum")
+	f("", "decode")
+	require.NoError(t, vfs.ReplaceFile(fsys, name, good))
+	require.Len(t, all(t, openDB(t, cfg), "t"), 1)
+}
