@@ -37,10 +37,10 @@ type Head struct {
 	oldest  model.Timestamp
 	entries uint64
 
-	decoded decodedPart // the sealed part that the last duplicate test read; used by Apply only
+	decoded decodedPart // the part that the last duplicate test read
 
 	own   Account  // what this head holds
-	total *Account // what all heads of the database hold; shared
+	total *Account // what all heads of the database hold; shared until the head is released
 }
 
 // stream is one label set. Its fields are guarded by Head.mu.
@@ -64,7 +64,7 @@ type partRun struct {
 type Account struct {
 	Raw    atomic.Int64 // lines and metadata
 	Open   atomic.Int64 // memory of open runs, streams, labels and postings
-	Closed atomic.Int64 // memory of closed parts that are not sealed yet
+	Closed atomic.Int64 // memory of closed parts that are not sealed yet, and of what was decoded to find duplicates
 	Sealed atomic.Int64 // memory of sealed chunks
 }
 
@@ -76,17 +76,22 @@ func New(total *Account) *Head {
 	return &Head{index: index.NewMem(), byHash: map[model.Fingerprint][]model.StreamRef{}, total: total}
 }
 
+// Called with mu held.
 func (h *Head) addRaw(n int64)    { h.own.Raw.Add(n); h.total.Raw.Add(n) }
 func (h *Head) addOpen(n int64)   { h.own.Open.Add(n); h.total.Open.Add(n) }
 func (h *Head) addClosed(n int64) { h.own.Closed.Add(n); h.total.Closed.Add(n) }
 func (h *Head) addSealed(n int64) { h.own.Sealed.Add(n); h.total.Sealed.Add(n) }
 
-// Release takes the head out of the total: its entries are in blocks now. Queries that hold it may go on.
+// Release takes the head out of the total: its entries are in blocks now. Queries that hold it may go on, and so may a
+// worker that seals one of its parts: what that changes is counted nowhere.
 func (h *Head) Release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.addRaw(-h.own.Raw.Load())
 	h.addOpen(-h.own.Open.Load())
 	h.addClosed(-h.own.Closed.Load())
 	h.addSealed(-h.own.Sealed.Load())
+	h.total = new(Account)
 }
 
 // Added tells what an Apply did.
@@ -151,11 +156,13 @@ func (h *Head) appendLocked(ref model.StreamRef, s *stream, e *model.Entry, arri
 	if s.run != nil && !s.run.rows.Fits(*e) {
 		added.Closed = append(added.Closed, h.closeLocked(s.run))
 	}
+	before := int64(0)
 	if s.run == nil {
 		s.run = &run{ref: ref}
+	} else {
+		before = s.run.memoryBytes()
 	}
 	r := s.run
-	before := r.memoryBytes()
 	r.append(e, hash, arrival)
 	h.addOpen(r.memoryBytes() - before)
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/index"
@@ -19,18 +20,21 @@ type Part struct {
 	sealing sync.Mutex  // held by the one Seal that works on it
 	runs    []closedRun // never changes in number and order
 
-	memory int64            // of the rows, until sealed
+	memory int64            // until sealed
 	chunks []*chunk.Encoded // one per UTC day, by day; nil until sealed
 }
 
 // closedRun is one stream's rows in a part.
 type closedRun struct {
 	ref              model.StreamRef
-	view             chunk.View // until sealed
+	view             *chunk.View // until sealed
 	minTime, maxTime model.Timestamp
 	hashes           []uint64 // of the entries: by arrival until sealed, then ascending
 	sorted           bool
 }
+
+// closedRunBytes is what a closed run costs besides its rows and hashes: itself, and its place in stream.closed.
+const closedRunBytes = int64(unsafe.Sizeof(closedRun{})) + 2*int64(unsafe.Sizeof(partRun{}))
 
 // mayHold reports whether an entry with this hash is in the run, but for equal hashes of different entries.
 func (r *closedRun) mayHold(hash uint64) bool {
@@ -49,15 +53,17 @@ func (h *Head) closeLocked(r *run) *Part { return h.closeRunsLocked([]*run{r}) }
 
 func (h *Head) closeRunsLocked(runs []*run) *Part {
 	p := &Part{head: h, runs: make([]closedRun, len(runs))}
+	opened := int64(0)
 	for i, r := range runs {
 		view := r.rows.Snapshot()
-		p.runs[i] = closedRun{ref: r.ref, view: view, minTime: view.MinTime(), maxTime: view.MaxTime(), hashes: r.hashes}
-		p.memory += r.memoryBytes()
+		p.runs[i] = closedRun{ref: r.ref, view: &view, minTime: view.MinTime(), maxTime: view.MaxTime(), hashes: r.hashes}
+		p.memory += r.memoryBytes() + closedRunBytes
+		opened += r.memoryBytes()
 		s := h.streams[r.ref]
 		s.run = nil
 		s.closed = append(s.closed, partRun{part: p, run: i})
 	}
-	h.addOpen(-p.memory)
+	h.addOpen(-opened)
 	h.addClosed(p.memory)
 	h.parts = append(h.parts, p)
 	return p
@@ -67,6 +73,7 @@ func (h *Head) closeRunsLocked(runs []*run) *Part {
 func (h *Head) CloseIdle(before model.Timestamp) []*Part {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.forgetDecodedLocked()
 	return h.packLocked(func(r *run) bool { return r.last < before }, -1)
 }
 
@@ -83,7 +90,7 @@ func (h *Head) Freeze() []*Part {
 	defer h.mu.Unlock()
 	h.frozen = true
 	h.byHash = nil
-	h.decoded = decodedPart{}
+	h.forgetDecodedLocked()
 	return h.packLocked(func(*run) bool { return true }, -1)
 }
 
@@ -146,9 +153,11 @@ func (p *Part) Seal(o chunk.Options) error {
 	days := map[int64]struct{}{}
 	for i := range p.runs {
 		r := &p.runs[i]
-		runs[i] = chunk.Run{Ref: r.ref, Rows: r.view}
-		hashes[i] = r.hashes
-		addDays(days, &r.view)
+		if !done {
+			runs[i] = chunk.Run{Ref: r.ref, Rows: *r.view}
+			hashes[i] = r.hashes
+			addDays(days, r.view)
+		}
 	}
 	h.mu.RUnlock()
 	if done {
@@ -166,7 +175,7 @@ func (p *Part) Seal(o chunk.Options) error {
 	defer h.mu.Unlock()
 	for i := range p.runs {
 		r := &p.runs[i]
-		r.view, r.hashes, r.sorted = chunk.View{}, hashes[i], true
+		r.view, r.hashes, r.sorted = nil, hashes[i], true
 	}
 	p.chunks = chunks
 	h.addClosed(-p.memory)
@@ -180,7 +189,7 @@ func (p *Part) sealedBytes() int64 {
 		n += c.MemoryBytes()
 	}
 	for i := range p.runs {
-		n += int64(cap(p.runs[i].hashes)) * 8
+		n += int64(cap(p.runs[i].hashes))*8 + closedRunBytes
 	}
 	return n
 }
@@ -243,97 +252,4 @@ func dayInterval(d int64) model.Interval {
 		iv.End = model.Timestamp(d+1) * dayNanos
 	}
 	return iv
-}
-
-// decodedPart keeps the run that the last duplicate test had to read: a batch that is sent again asks for its
-// neighbours next. Used by Apply only.
-type decodedPart struct {
-	of     partRun
-	rows   *chunk.Rows
-	byHash map[uint64][]int32
-}
-
-// holds reports whether the closed run has an entry equal to e. A chunk in memory that cannot be decoded is our own fault;
-// saying no is then the safe answer: the entry may be stored twice, but it is never lost.
-func (d *decodedPart) holds(c partRun, e *model.Entry, hash uint64) bool {
-	if d.rows == nil || d.of != c {
-		rows, err := c.part.decodeRun(c.run)
-		if err != nil {
-			return false
-		}
-		*d = decodedPart{of: c, rows: rows, byHash: make(map[uint64][]int32, rows.Len())}
-		view := rows.Snapshot()
-		for i := range view.Len() {
-			entry := view.Entry(i)
-			h := entryHash(&entry)
-			d.byHash[h] = append(d.byHash[h], int32(i))
-		}
-	}
-	view := d.rows.Snapshot()
-	for _, i := range d.byHash[hash] {
-		if sameEntry(&view, int(i), e) {
-			return true
-		}
-	}
-	return false
-}
-
-// decodeRun returns the rows of one run. Called with mu held.
-func (p *Part) decodeRun(n int) (*chunk.Rows, error) {
-	rows := &chunk.Rows{}
-	r := &p.runs[n]
-	if p.chunks == nil {
-		for i := range r.view.Len() {
-			rows.Append(r.view.Entry(i))
-		}
-		return rows, nil
-	}
-	for _, c := range p.chunks {
-		if err := appendDecoded(rows, c.Reader(), r.ref); err != nil {
-			return nil, err
-		}
-	}
-	return rows, nil
-}
-
-// appendDecoded appends the entries that a chunk holds of one stream.
-func appendDecoded(rows *chunk.Rows, c *chunk.Reader, ref model.StreamRef) error {
-	at := slices.IndexFunc(c.Table().Runs, func(r chunk.RunInfo) bool { return r.Ref == ref })
-	if at < 0 {
-		return nil // the run has no entry on this chunk's day
-	}
-	info := c.Table().Runs[at]
-	times, err := c.Timestamps(nil)
-	if err != nil {
-		return err
-	}
-	ends, err := c.LineEnds(nil)
-	if err != nil {
-		return err
-	}
-	lines, err := c.Lines(nil)
-	if err != nil {
-		return err
-	}
-	var levels chunk.Levels
-	if err := c.Levels(&levels); err != nil {
-		return err
-	}
-	var metadata chunk.Metadata
-	if err := c.Metadata(&metadata); err != nil {
-		return err
-	}
-	var pairs []model.Pair
-	for i := int(info.First); i < int(info.First+info.Count); i++ {
-		start := uint32(0)
-		if i > 0 {
-			start = ends[i-1]
-		}
-		pairs = metadata.Pairs(pairs[:0], i)
-		rows.Append(model.Entry{
-			Timestamp: times[i], Line: string(lines[start:ends[i]]),
-			Level: levels.Names[levels.Codes[i]], Metadata: pairs,
-		})
-	}
-	return nil
 }

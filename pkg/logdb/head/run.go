@@ -37,7 +37,8 @@ func (r *run) append(e *model.Entry, hash uint64, arrival model.Timestamp) {
 }
 
 func (r *run) memoryBytes() int64 {
-	return int64(unsafe.Sizeof(*r)) + r.rows.MemoryBytes() + int64(cap(r.hashes))*8 + int64(len(r.byHash))*mapEntryBytes
+	rest := unsafe.Sizeof(*r) - unsafe.Sizeof(r.rows) // rows count themselves
+	return int64(rest) + r.rows.MemoryBytes() + int64(cap(r.hashes))*8 + int64(len(r.byHash))*mapEntryBytes
 }
 
 // find returns the entry equal to e, or -1.
@@ -121,7 +122,10 @@ func (h *Head) duplicateLocked(s *stream, e *model.Entry, hash uint64) bool {
 		if e.Timestamp < r.minTime || e.Timestamp > r.maxTime || !r.mayHold(hash) {
 			continue
 		}
-		if h.decoded.holds(c, e, hash) {
+		before := h.decoded.memory
+		found := h.decoded.holds(c, e, hash)
+		h.addClosed(h.decoded.memory - before)
+		if found {
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package head
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -82,7 +83,7 @@ func (p *Part) appendPieces(pieces []Piece, byRef map[model.StreamRef]int, iv mo
 			r := &p.runs[i]
 			stream, ok := byRef[r.ref]
 			if ok && iv.Overlaps(r.minTime, r.maxTime) {
-				pieces = append(pieces, viewPiece(r.view, stream))
+				pieces = append(pieces, viewPiece(*r.view, stream))
 			}
 		}
 		return pieces
@@ -228,24 +229,27 @@ func (h *Head) Parts() []*Part {
 func (h *Head) Entries() ([]model.Stream, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	var out []model.Stream
-	for _, s := range h.streams {
-		stream := model.Stream{Labels: s.labels}
-		for _, c := range s.closed {
-			rows, err := c.part.decodeRun(c.run)
+	all := make([]model.Stream, len(h.streams))
+	for i, s := range h.streams {
+		all[i].Labels = s.labels
+	}
+	for _, p := range h.parts { // in order of closing; each is decoded once, whatever the number of its runs
+		var d decodedPart
+		for i := range p.runs {
+			rows, err := d.rowsOf(partRun{part: p, run: i})
 			if err != nil {
 				return nil, fmt.Errorf("decode sealed run: %w", err)
 			}
-			stream.Entries = appendEntries(stream.Entries, rows.Snapshot())
-		}
-		if s.run != nil {
-			stream.Entries = appendEntries(stream.Entries, s.run.rows.Snapshot())
-		}
-		if len(stream.Entries) > 0 {
-			out = append(out, stream)
+			s := &all[p.runs[i].ref]
+			s.Entries = appendEntries(s.Entries, rows.Snapshot())
 		}
 	}
-	return out, nil
+	for i, s := range h.streams {
+		if s.run != nil {
+			all[i].Entries = appendEntries(all[i].Entries, s.run.rows.Snapshot())
+		}
+	}
+	return slices.DeleteFunc(all, func(s model.Stream) bool { return len(s.Entries) == 0 }), nil
 }
 
 func appendEntries(dst []model.Entry, v chunk.View) []model.Entry {
