@@ -1,6 +1,9 @@
 package vfs
 
-import "sync/atomic"
+import (
+	"errors"
+	"sync/atomic"
+)
 
 // injectFile is an open file of an Inject.
 type injectFile struct {
@@ -92,7 +95,7 @@ func (f *injectFile) Close() error {
 	f.inject.filesMu.Lock()
 	delete(f.inject.files, f)
 	f.inject.filesMu.Unlock()
-	if err == ErrCrashed { //nolint:errorlint // the very value that do returns
+	if errors.Is(err, ErrCrashed) {
 		_ = f.base.Close()
 	}
 	return err

@@ -110,7 +110,7 @@ func (c *committer) commit(batch []*entry) {
 		fail(batch, c.log.failure.Load().err)
 		return
 	}
-	if err := c.write(batch); err != nil {
+	if err := c.write(batch, size); err != nil {
 		fail(batch, c.giveUp(err))
 		return
 	}
@@ -139,11 +139,11 @@ func (c *committer) makeRoom(size int64) error {
 	return c.openSegment(0)
 }
 
-// write lays the batch into the buffer and the buffer into the segment, and syncs it. A record larger than the buffer
-// goes in pieces, each synced, because disks take one large sync much worse than several small ones.
-func (c *committer) write(batch []*entry) error {
+// write lays the batch into the buffer and the buffer into the segment, and syncs it. A large record goes in pieces, each
+// synced, because disks take one large sync much worse than several small ones.
+func (c *committer) write(batch []*entry, size int64) error {
 	c.active.commit++
-	w := batchWriter{committer: c, file: c.active.file, offset: c.active.offset}
+	w := batchWriter{committer: c, file: c.active.file, offset: c.active.offset, pieceBytes: c.pieceBytes(size)}
 	at := c.active.offset
 	for i, e := range batch {
 		e.at = NewPosition(c.active.sequence, at)
@@ -172,17 +172,29 @@ func (c *committer) write(batch []*entry) error {
 	return nil
 }
 
-// batchWriter collects bytes in the committer's buffer and writes it out whenever it is full.
+// pieceBytes cuts so many bytes into equal pieces of about Config.BatchBytesMax, at most half more: a record a little
+// larger than that must not pay a second sync for its last bytes.
+func (c *committer) pieceBytes(size int64) int {
+	batch := int64(c.log.cfg.BatchBytesMax)
+	pieces := max(1, (size+batch/2)/batch)
+	return int((size + pieces - 1) / pieces)
+}
+
+// bufferBytes is the largest result of pieceBytes.
+func (c Config) bufferBytes() int { return c.BatchBytesMax + (c.BatchBytesMax+1)/2 }
+
+// batchWriter collects bytes in the committer's buffer and writes it out whenever a piece is full.
 type batchWriter struct {
-	committer *committer
-	file      vfs.File
-	offset    int64 // in the file, of the buffer's first byte
+	committer  *committer
+	file       vfs.File
+	offset     int64 // in the file, of the buffer's first byte
+	pieceBytes int
 }
 
 func (w *batchWriter) write(p []byte) error {
 	c := w.committer
 	for {
-		n := min(len(p), cap(c.buffer)-len(c.buffer))
+		n := min(len(p), w.pieceBytes-len(c.buffer))
 		c.buffer = append(c.buffer, p[:n]...)
 		if p = p[n:]; len(p) == 0 {
 			return nil

@@ -65,12 +65,12 @@
 //
 // # Writing
 //
-// One goroutine, the committer, drains the queue into one buffer, writes it and syncs it, at most Config.BatchBytesMax at
+// One goroutine, the committer, drains the queue into one buffer, writes it and syncs it, about Config.BatchBytesMax at
 // a time; a second one applies what is durable while the next commit is written. After a write or sync error the segment
 // is given up: the callers of that commit get ErrFailed, and a new segment records the last durable end. While none can
 // be opened Append fails at once with the reason and the committer tries again every second.
 //
-// A new segment gets its header under a temporary name, is synced, renamed into place, and the directory is synced, all
+// A new segment gets its header under another name, is synced, renamed into place, and the directory is synced, all
 // before the first record in it is acknowledged. Overwriting allocated blocks is up to twice as fast as growing a file,
 // so dropped segments are kept for recycling, and where there are none a third goroutine writes zeros ahead for the next
 // segment, only as fast as the present one fills: a log that is hardly used costs hardly any disk.

@@ -113,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	l.prepare = newPreparer(l)
-	c := &committer{log: l, lastEnd: tail, buffer: make([]byte, 0, cfg.BatchBytesMax)}
+	c := &committer{log: l, lastEnd: tail, buffer: make([]byte, 0, cfg.bufferBytes())}
 
 	background, stop := context.WithCancel(context.Background())
 	l.stop = stop

@@ -58,7 +58,8 @@ func (s *ReplayStats) addDamage(d Damage) {
 
 // Replay calls fn with every record from From on, in order. payload is valid until fn returns. Damaged stretches are
 // skipped and counted; an error is the file system's, fn's, ctx's, or ErrVersion. It changes nothing in the directory and
-// may run beside an open log, whose last records it may then miss. A directory that does not exist is an empty log.
+// may run beside an open log, whose last records it may then miss, and a segment that is recycled meanwhile may look
+// damaged. A directory that does not exist is an empty log.
 func Replay(ctx context.Context, cfg ReplayConfig, fn func(at Position, typ byte, payload []byte) error) (ReplayStats, error) {
 	r := replayer{cfg: cfg, fn: fn}
 	if err := r.plan(); err != nil {
