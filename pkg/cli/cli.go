@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,9 +81,10 @@ func Run(ctx context.Context, args []string, io Stdio, d Deps) int {
 		return exitUsage
 	}
 	name, rest := args[0], args[1:]
-	switch name {
-	case "help", "-h", "-help", "--help":
+	if asksHelp(name) {
 		return e.help(ctx, rest, d)
+	}
+	switch name {
 	case "-version", "--version":
 		name = "version"
 	case "server":
@@ -160,8 +162,13 @@ func parseFlags(set *flag.FlagSet, args []string) ([]string, error) {
 	}
 }
 
+func asksHelp(arg string) bool {
+	return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg)
+}
+
+// help describes the command that args name; help itself is described by the overview.
 func (e *env) help(ctx context.Context, args []string, d Deps) int {
-	if len(args) == 0 {
+	if len(args) == 0 || asksHelp(args[0]) {
 		fmt.Fprint(e.Out, overview(d))
 		return exitOK
 	}

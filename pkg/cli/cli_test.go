@@ -104,9 +104,8 @@ func TestHelp(t *testing.T) {
 	require.Equal(t, exitUsage, got.code)
 	require.Empty(t, got.out)
 	overview := got.err
-	for _, flag := range []string{"help", "--help", "-h"} {
-		got = s.run(t, flag)
-		require.Equal(t, ran{0, overview, ""}, got)
+	for _, args := range [][]string{{"help"}, {"--help"}, {"-h"}, {"help", "help"}, {"help", "--help"}, {"--help", "-h"}} {
+		require.Equal(t, ran{0, overview, ""}, s.run(t, args...), args)
 	}
 	require.Contains(t, overview, "server    run the store")
 	require.NotContains(t, session{}.run(t, "help").out, "server ", "without a server there is no such command")
