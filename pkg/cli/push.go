@@ -262,7 +262,11 @@ func (p *pushRun) refused(err error, body *pushBody) error {
 	}
 	if se.status == http.StatusBadRequest {
 		p.refusedParts++
-		fmt.Fprintf(p.env.Err, "of %s lines some were refused: %s\n", humanize.Comma(int64(body.lines)), se.text)
+		which := fmt.Sprintf("of %s lines some were", humanize.Comma(int64(body.lines)))
+		if body.lines == 1 {
+			which = "the line was"
+		}
+		fmt.Fprintf(p.env.Err, "%s refused: %s\n", which, se.text)
 		return nil
 	}
 	p.lostLines += body.lines

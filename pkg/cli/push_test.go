@@ -147,8 +147,10 @@ func TestPushRefused(t *testing.T) {
 	got := run()
 	require.Equal(t, exitFailed, got.code)
 	require.Len(t, store.requests(), 2)
-	require.Contains(t, got.err, "of 1 lines some were refused: max entry size '1' bytes exceeded\n")
+	require.Contains(t, got.err, "the line was refused: max entry size '1' bytes exceeded\n")
 	require.Contains(t, got.err, "not every line was stored\n")
+	several := session{in: strings.NewReader("1\n2\n")}.run(t, "push", "--addr", store.URL, "--label", "x=y")
+	require.Contains(t, several.err, "of 2 lines some were refused: max entry size '1' bytes exceeded\n")
 	// Other refusals end it.
 	store.asked = nil
 	store.answer = says(401, "no org id")
