@@ -2,11 +2,12 @@
 // values for everybody and overrides for single tenants, and the token buckets of the rate limits.
 //
 // Defaults are Loki's, except that ingestion rates, the number of streams and the length of a query are unlimited: on one
-// node the memory budget and the disk guard protect the store, and a limit that nobody asked for only loses logs. A limit
-// of 0 means none. docs/limits.md lists every limit with its unit and what is said when it is hit; a test compares the two.
+// node the memory budget protects the store, a full disk holds pushes back until there is room, and a limit that nobody
+// asked for only loses logs. A limit of 0 means none. docs/limits.md lists every limit with its unit and what is said
+// when it is hit; a test compares the two.
 //
-// A key that Loki does not have is an error. A key that Loki has and that means nothing here is accepted with a warning,
-// so that a block pasted from a Loki configuration works.
+// A key that Loki does not have is an error. A key that Loki has and that means nothing here, or is not applied yet, is
+// accepted with a warning, so that a block pasted from a Loki configuration works.
 //
 // Limits are values that never change once made. The package decides nothing about logs: distributor and engine do.
 package limits

@@ -167,6 +167,25 @@ func TestLokiKeysWithoutEffect(t *testing.T) {
 	}
 }
 
+// A limit that nothing applies says so, and is still checked.
+func TestLimitsNotYetApplied(t *testing.T) {
+	l, err := read("max_query_lookback: 30d\nmax_query_length: 1d\nvolume_enabled: true\ncardinality_limit: 100000")
+	require.NoError(t, err)
+	require.Equal(t, Duration(30*24*time.Hour), l.MaxQueryLookback)
+	require.Equal(t, []string{"line 1: the limit max_query_lookback is not applied yet."}, l.Warnings(), "defaults need no warning")
+	_, err = read("max_query_lookback: long")
+	require.Error(t, err)
+	doc, err := os.ReadFile("../../docs/limits.md")
+	require.NoError(t, err)
+	for _, key := range Keys() {
+		row := regexp.MustCompile("(?m)^\\| `" + key + "` .*$").FindString(string(doc))
+		require.Equal(t, notYet[key], strings.Contains(row, "not applied yet"), row)
+	}
+	for key := range notYet {
+		require.Contains(t, Keys(), key)
+	}
+}
+
 func TestOverrides(t *testing.T) {
 	var file struct {
 		Limits    Limits                     `yaml:"limits_config"`

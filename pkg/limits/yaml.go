@@ -47,7 +47,14 @@ var unused = func() map[string]bool {
 	return m
 }()
 
-// Keys returns the keys that have an effect, sorted.
+// notYet are the limits that are read and checked but nothing applies yet. Another value than the default is accepted with
+// a warning: a limit that an operator relies on must not be missing in silence.
+var notYet = map[string]bool{
+	"cardinality_limit": true, "max_concurrent_tail_requests": true, "max_query_lookback": true,
+	"volume_enabled": true, "volume_max_series": true,
+}
+
+// Keys returns the keys of Limits, sorted.
 func Keys() []string {
 	var keys []string
 	t := reflect.TypeFor[Limits]()
@@ -93,6 +100,24 @@ func (l *Limits) UnmarshalYAML(n *yaml.Node) error {
 		return err
 	}
 	*l = Limits(next)
+	def := Default()
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if notYet[key.Value] && l.value(key.Value) != def.value(key.Value) {
+			l.warnings = append(slices.Clip(l.warnings), fmt.Sprintf("line %d: the limit %s is not applied yet.", key.Line, key.Value))
+		}
+	}
+	return nil
+}
+
+// value returns the limit that key names.
+func (l *Limits) value(key string) any {
+	v := reflect.ValueOf(l).Elem()
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("yaml") == key {
+			return v.Field(i).Interface()
+		}
+	}
 	return nil
 }
 
