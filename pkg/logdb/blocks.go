@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"sync"
 
@@ -63,7 +64,7 @@ func (c *blockCache) acquire(h *blockHandle, fsys vfs.FS) (*block.Block, error) 
 	h.refs++
 	b := h.open
 	h.mu.Unlock()
-	if victim := c.touch(h); victim != nil {
+	for _, victim := range c.touch(h) {
 		c.closeIdle(victim)
 	}
 	return b, nil
@@ -82,23 +83,23 @@ func (c *blockCache) release(h *blockHandle) {
 	}
 }
 
-// touch makes h the most recent and returns the one to close when there are too many.
-func (c *blockCache) touch(h *blockHandle) (victim *blockHandle) {
+// touch makes h the most recent and returns those to close when there are too many.
+func (c *blockCache) touch(h *blockHandle) (victims []*blockHandle) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.at[h]; ok {
 		c.lru.MoveToFront(e)
-		return nil
+	} else {
+		c.at[h] = c.lru.PushFront(h)
 	}
-	c.at[h] = c.lru.PushFront(h)
-	if c.lru.Len() <= c.max {
-		return nil
+	for c.lru.Len() > c.max {
+		e := c.lru.Back()
+		victim := e.Value.(*blockHandle)
+		c.lru.Remove(e)
+		delete(c.at, victim)
+		victims = append(victims, victim)
 	}
-	e := c.lru.Back()
-	victim = e.Value.(*blockHandle)
-	c.lru.Remove(e)
-	delete(c.at, victim)
-	return victim
+	return victims
 }
 
 // closeIdle closes a block that left the cache, unless a query uses it: then it stays open and counts again.
@@ -140,6 +141,19 @@ func (c *blockCache) close() error {
 	return errors.Join(errs...)
 }
 
+// useTwice is use for what may find a block corrupt: only a second read of the same makes it corruption.
+func (db *DB) useTwice(h *blockHandle, f func(*block.Block) error) error {
+	err := db.use(h, f)
+	if isCorrupt(err) {
+		err = db.use(h, f)
+	}
+	return err
+}
+
+func isCorrupt(err error) bool {
+	return errors.Is(err, block.ErrCorrupt) || errors.Is(err, storage.ErrCorrupt)
+}
+
 // use opens a block for one call of f.
 func (db *DB) use(h *blockHandle, f func(*block.Block) error) error {
 	b, err := db.cache.acquire(h, db.cfg.FS)
@@ -167,8 +181,8 @@ func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
 	t.mu.Unlock()
 	text := fmt.Sprintf("block %s of tenant %s (%s, %d entries) is corrupt and was moved to %s: %v",
 		h.meta.ULID, t.id, h.meta.Day, h.meta.Entries, quarantineName, cause)
-	if !found {
-		return text // another query saw it first
+	if !found || db.closed.Load() { // another query saw it first, or the directory is not ours any more
+		return text
 	}
 	h.mu.Lock()
 	h.bad = fmt.Errorf("%w: block %s is in quarantine", storage.ErrCorrupt, h.meta.ULID)
@@ -267,7 +281,23 @@ func (db *DB) readMeta(dir string) (block.Meta, error) {
 	if errors.Is(err, block.ErrCorrupt) {
 		m, err = block.ReadMeta(db.cfg.FS, dir) // confirmed by a second read
 	}
-	return m, err
+	if err != nil {
+		return m, err
+	}
+	// A meta alone is no block: what counts here moves the mark, and replay skips what is below.
+	for _, f := range m.Files {
+		info, err := db.cfg.FS.Stat(path.Join(dir, f.Name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return m, fmt.Errorf("%w: %s is missing", block.ErrCorrupt, f.Name)
+		}
+		if err != nil {
+			return m, err
+		}
+		if info.Size() != f.Bytes {
+			return m, fmt.Errorf("%w: %s has %d bytes, want %d", block.ErrCorrupt, f.Name, info.Size(), f.Bytes)
+		}
+	}
+	return m, nil
 }
 
 // keepComplete removes what an interrupted flush left. A group that misses members although its mark was recorded was

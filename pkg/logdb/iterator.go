@@ -4,12 +4,11 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
@@ -25,7 +24,6 @@ const (
 // iterator implements storage.Iterator.
 type iterator struct {
 	db      *DB
-	tenant  *tenant
 	request storage.SelectRequest
 	sel     selection
 	scan    scanner
@@ -73,9 +71,6 @@ func (it *iterator) Close() error {
 		return nil
 	}
 	it.closed = true
-	for _, h := range it.sel.held {
-		it.db.cache.release(h)
-	}
 	it.sel, it.page, it.batch = selection{}, page{}, storage.Batch{}
 	return nil
 }
@@ -86,10 +81,11 @@ func (it *iterator) read(ctx context.Context, s *source, iv model.Interval) (fou
 		return found{}, err
 	}
 	f, err := it.readOnce(s, iv)
-	if errors.Is(err, chunk.ErrCorrupt) {
+	if isCorrupt(err) {
 		f, err = it.readOnce(s, iv) // only a second read of the same makes it corruption
 	}
-	if errors.Is(err, chunk.ErrCorrupt) {
+	if isCorrupt(err) {
+		s.bad = true // the next page need not try
 		it.db.metrics.badChunks.Inc()
 		it.stats.Warnings = append(it.stats.Warnings, s.describe()+" is corrupt and missing from this answer: "+err.Error())
 		return found{}, nil
@@ -97,12 +93,19 @@ func (it *iterator) read(ctx context.Context, s *source, iv model.Interval) (fou
 	return f, err
 }
 
-func (it *iterator) readOnce(s *source, iv model.Interval) (found, error) {
-	reader, runs, err := it.db.openSource(s)
-	if err != nil {
-		return found{}, err
+func (it *iterator) readOnce(s *source, iv model.Interval) (f found, err error) {
+	if s.handle == nil {
+		return it.scan.scan(s.reader, &s.view, s.runs, iv, &it.stats)
 	}
-	return it.scan.scan(reader, &s.view, runs, iv, &it.stats)
+	err = it.db.use(s.handle, func(b *block.Block) error {
+		reader, runs, err := s.openChunk(b)
+		if err != nil {
+			return err
+		}
+		f, err = it.scan.scan(reader, nil, runs, iv, &it.stats)
+		return err
+	})
+	return f, err
 }
 
 func (s *source) describe() string {
@@ -275,8 +278,8 @@ func (it *iterator) gather(ctx context.Context) error {
 		if p.backward && full && s.maxT < iv.Start || !p.backward && full && s.minT >= iv.End {
 			break // the sources are in this order: none of the rest can do better than the worst
 		}
-		if !iv.Overlaps(s.minT, s.maxT) {
-			continue // before the last page's end
+		if s.bad || !iv.Overlaps(s.minT, s.maxT) {
+			continue // or before the last page's end
 		}
 		f, err := it.read(ctx, s, iv)
 		if err != nil {

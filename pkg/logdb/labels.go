@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
@@ -99,8 +100,8 @@ func (db *DB) forScope(ctx context.Context, id model.TenantID, s storage.Scope, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := db.use(h, ofBlock)
-		if errors.Is(err, block.ErrCorrupt) || errors.Is(err, storage.ErrCorrupt) {
+		err := db.useTwice(h, ofBlock)
+		if isCorrupt(err) {
 			db.dropBad(t, h, err)
 			continue
 		}
@@ -149,12 +150,12 @@ func (db *DB) Stats(ctx context.Context, id model.TenantID, s storage.Scope) (st
 			st.Entries += stream.Entries
 			st.Bytes += stream.Bytes
 		})
-	}, func(b *block.Block) error { return addBlockStats(b, s, set, &st) })
+	}, func(b *block.Block) error { return db.addBlockStats(b, s, set, &st) })
 	st.Streams = uint64(len(set))
 	return st, err
 }
 
-func addBlockStats(b *block.Block, s storage.Scope, set map[model.Fingerprint]struct{}, st *storage.Stats) error {
+func (db *DB) addBlockStats(b *block.Block, s storage.Scope, set map[model.Fingerprint]struct{}, st *storage.Stats) error {
 	refs, err := scopeRefs(b, s)
 	if err != nil {
 		return err
@@ -170,7 +171,7 @@ func addBlockStats(b *block.Block, s storage.Scope, set map[model.Fingerprint]st
 	if err != nil {
 		return err
 	}
-	for _, c := range chunks {
+	for _, c := range chunks { // from here on the block is not called corrupt: nothing is counted twice
 		st.Chunks++
 		if !c.Packed || refs == nil {
 			st.Entries += uint64(c.Entries)
@@ -178,6 +179,10 @@ func addBlockStats(b *block.Block, s storage.Scope, set map[model.Fingerprint]st
 			continue
 		}
 		reader, err := b.Chunk(c) // a packed chunk holds other streams too
+		if errors.Is(err, chunk.ErrCorrupt) {
+			db.metrics.badChunks.Inc() // missing from every answer; the rest of the block is not
+			continue
+		}
 		if err != nil {
 			return err
 		}

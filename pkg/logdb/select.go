@@ -16,8 +16,8 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
-// view is what one query reads: one moment of a tenant. Heads stay readable and blocks stay open until it is closed, so no
-// flush in between makes an entry appear twice or not at all.
+// view is what one query reads: one moment of a tenant. Heads stay readable and blocks stay where they are, so no flush in
+// between makes an entry appear twice or not at all.
 type view struct {
 	heads  []*head.Head // in order of age: being flushed, then the live one
 	blocks []*blockHandle
@@ -50,7 +50,8 @@ type source struct {
 	byRef   map[model.StreamRef]int // block's StreamRef → stream of the query
 	minT    model.Timestamp
 	maxT    model.Timestamp
-	arrived int // rank among the sources: entries of one stream and time in an earlier source came earlier
+	bad     bool // found corrupt, and said so
+	arrived int  // rank among the sources: entries of one stream and time in an earlier source came earlier
 }
 
 type chunkRef = block.ChunkRef
@@ -60,7 +61,6 @@ type selection struct {
 	streams []labels.Labels
 	rank    []uint32 // of each stream in the order of label sets
 	sources []source
-	held    []*blockHandle
 
 	indexOf map[string]int
 }
@@ -91,7 +91,6 @@ func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectReq
 		it.done = true
 		return it, nil
 	}
-	it.tenant = t
 	if err := db.selectSources(ctx, t, r, it); err != nil {
 		return nil, errors.Join(err, it.Close())
 	}
@@ -123,8 +122,8 @@ func (db *DB) selectSources(ctx context.Context, t *tenant, r storage.SelectRequ
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := db.addBlock(sel, h, r)
-		if errors.Is(err, storage.ErrCorrupt) || errors.Is(err, block.ErrCorrupt) {
+		err := db.useTwice(h, func(b *block.Block) error { return sel.addBlock(h, b, r) })
+		if isCorrupt(err) {
 			it.stats.Warnings = append(it.stats.Warnings, db.dropBad(t, h, err))
 			continue
 		}
@@ -142,13 +141,9 @@ func (db *DB) selectSources(ctx context.Context, t *tenant, r storage.SelectRequ
 	return nil
 }
 
-// addBlock opens the block and adds its chunks. The block stays open until the iterator is closed.
-func (db *DB) addBlock(sel *selection, h *blockHandle, r storage.SelectRequest) error {
-	b, err := db.cache.acquire(h, db.cfg.FS)
-	if err != nil {
-		return err
-	}
-	sel.held = append(sel.held, h)
+// addBlock adds the chunks of a block. It is opened again when they are read: a query over many blocks must not hold the
+// files of all of them.
+func (s *selection) addBlock(h *blockHandle, b *block.Block, r storage.SelectRequest) error {
 	refs, err := b.Resolve(r.Matchers)
 	if err != nil {
 		return fmt.Errorf("resolve in block %s: %w", h.meta.ULID, err)
@@ -162,14 +157,14 @@ func (db *DB) addBlock(sel *selection, h *blockHandle, r storage.SelectRequest) 
 	}
 	byRef := make(map[model.StreamRef]int, len(streams))
 	for i := range streams {
-		byRef[streams[i].Ref] = sel.stream(streams[i].Labels)
+		byRef[streams[i].Ref] = s.stream(streams[i].Labels)
 	}
 	chunks, err := b.Chunks(refs, r.Interval)
 	if err != nil {
 		return fmt.Errorf("chunks of block %s: %w", h.meta.ULID, err)
 	}
 	for _, c := range chunks {
-		sel.sources = append(sel.sources, source{handle: h, ref: c, byRef: byRef, minT: c.MinTime, maxT: c.MaxTime, arrived: len(sel.sources)})
+		s.sources = append(s.sources, source{handle: h, ref: c, byRef: byRef, minT: c.MinTime, maxT: c.MaxTime, arrived: len(s.sources)})
 	}
 	return nil
 }
@@ -204,17 +199,10 @@ func (s *selection) rankStreams() {
 	s.indexOf = nil
 }
 
-// openSource gives the reader and runs of a source; a chunk of a block is opened here, so that a query that stops early
-// never reads the tables of the rest.
-func (db *DB) openSource(s *source) (*chunk.Reader, []head.PieceRun, error) {
-	if s.handle == nil {
-		return s.reader, s.runs, nil
-	}
-	var reader *chunk.Reader
-	err := db.use(s.handle, func(b *block.Block) (err error) {
-		reader, err = b.Chunk(s.ref)
-		return err
-	})
+// openChunk gives the reader and runs of a block's chunk. It is opened only when it is read, so that a query that stops
+// early never reads the tables of the rest.
+func (s *source) openChunk(b *block.Block) (*chunk.Reader, []head.PieceRun, error) {
+	reader, err := b.Chunk(s.ref)
 	if err != nil {
 		return nil, nil, err
 	}
