@@ -22,7 +22,11 @@ func (db *DB) Append(ctx context.Context, p storage.Push) error {
 		return err
 	}
 	t := db.tenantFor(p.Tenant)
-	r := wal.Record{Apply: func(at wal.Position) { db.apply(t, at, p.Streams, p.Arrival) }}
+	r := wal.Record{Apply: func(at wal.Position) {
+		added := db.apply(t, at, p.Streams, p.Arrival)
+		db.appendedEntries.Add(added.Entries)
+		db.appendedBytes.Add(added.Bytes)
+	}}
 	if p.Raw != nil {
 		r.Type = record.TypePushRaw
 		r.Payload = [][]byte{record.AppendRawHeader(nil, p.Tenant, p.Arrival, p.Derivation), p.Raw}
@@ -60,23 +64,25 @@ func (db *DB) admit() error {
 }
 
 // apply is the step after the fsync. The log calls it in its order, one at a time.
-func (db *DB) apply(t *tenant, at wal.Position, streams []model.Stream, arrival model.Timestamp) {
-	t.mu.Lock()
-	h := t.head
-	if t.from == 0 {
-		t.from = at
-	}
-	t.mu.Unlock()
-
+func (db *DB) apply(t *tenant, at wal.Position, streams []model.Stream, arrival model.Timestamp) head.Added {
+	t.mu.RLock()
+	h := t.head // replaced by nobody else: barriers, too, run one at a time with this
+	t.mu.RUnlock()
 	added := h.Apply(streams, arrival)
+	if added.Entries > 0 { // an empty head must hold no log
+		t.mu.Lock()
+		if t.from == 0 {
+			t.from = at
+		}
+		t.mu.Unlock()
+	}
 	db.metrics.applied(added)
-	db.appendedEntries.Add(added.Entries)
-	db.appendedBytes.Add(added.Bytes)
 	db.seal(added.Closed)
 	db.squeeze()
 	if db.heads.Raw.Load() >= db.cfg.FlushBytes {
 		db.wake()
 	}
+	return added
 }
 
 // seal hands closed parts to the sealer. It blocks while too many wait: that slows acknowledgements down to what can be
@@ -90,8 +96,11 @@ func (db *DB) seal(parts []*head.Part) {
 // squeeze keeps the memory of open runs within its budget: the runs that were idle longest, in the head that holds most,
 // are closed together.
 func (db *DB) squeeze() {
-	open := db.heads.Open.Load()
-	if open <= db.cfg.HeadOpenBytes {
+	// Streams, labels and postings stay until the head is flushed. However many there are, the runs keep a quarter of the
+	// budget: with none left every push would close the one before it.
+	budget := max(db.cfg.HeadOpenBytes-db.heads.Streams.Load(), db.cfg.HeadOpenBytes/4)
+	open := openRuns(&db.heads)
+	if open <= budget {
 		return
 	}
 	var largest *head.Head
@@ -99,13 +108,16 @@ func (db *DB) squeeze() {
 		t.mu.RLock()
 		h := t.head
 		t.mu.RUnlock()
-		if largest == nil || h.Bytes().Open.Load() > largest.Bytes().Open.Load() {
+		if largest == nil || openRuns(h.Bytes()) > openRuns(largest.Bytes()) {
 			largest = h
 		}
 	}
 	// An eighth more than needed, so that not every push closes a few runs.
-	db.seal(largest.CloseOldest(open - db.cfg.HeadOpenBytes + db.cfg.HeadOpenBytes/8))
+	db.seal(largest.CloseOldest(open - budget + budget/8))
 }
+
+// openRuns is the memory that closing runs can free.
+func openRuns(a *head.Account) int64 { return a.Open.Load() - a.Streams.Load() }
 
 // wake makes the maintenance look now instead of at its next tick.
 func (db *DB) wake() {

@@ -119,9 +119,10 @@ type DB struct {
 
 	flushed atomic.Pointer[flushReport]
 	replay  ReplayReport
-	cancel  context.CancelFunc
-	kick    chan struct{} // asks the maintenance to look now
-	done    chan struct{} // closed when the maintenance ended
+	cancel  context.CancelFunc // ends the maintenance, and flushes
+	stop    <-chan struct{}    // closed by cancel
+	kick    chan struct{}      // asks the maintenance to look now
+	done    chan struct{}      // closed when the maintenance ended
 	closed  atomic.Bool
 }
 
@@ -168,19 +169,21 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("open database in %s: %w", cfg.Dir, errors.Join(err, db.cache.close()))
 	}
 	run, cancel := context.WithCancel(context.Background())
-	db.cancel = cancel
+	db.cancel, db.stop = cancel, run.Done()
 	go db.maintain(run)
 	return db, nil
 }
 
 // Close ends the maintenance and closes the log and the files. Nothing is flushed: the log has it. Queries that still run
-// fail or finish, as it happens.
+// fail or finish, as it happens; a flush that runs is ended and waited for.
 func (db *DB) Close() error {
 	if db.closed.Swap(true) {
 		return nil
 	}
 	db.cancel()
 	<-db.done
+	db.flushMu.Lock()   // a flush that somebody asked for ends soon; later ones see that we are closed
+	db.flushMu.Unlock() //nolint:staticcheck // waiting is all that is wanted
 	err := db.log.Close()
 	db.sealer.close()
 	return errors.Join(err, db.cache.close())

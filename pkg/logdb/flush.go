@@ -1,6 +1,7 @@
 package logdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
 	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
 	"github.com/woodshed-logs/woodshed/pkg/wal"
 )
 
@@ -47,14 +49,18 @@ func (db *DB) maintain(ctx context.Context) {
 	defer close(db.done)
 	tick := time.NewTicker(db.cfg.CheckInterval)
 	defer tick.Stop()
+	// Looking at every stream costs something, and runs that are closed together are packed together.
+	idle := time.NewTicker(max(db.cfg.CheckInterval, db.cfg.ChunkIdle/16))
+	defer idle.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-idle.C:
+			db.closeIdle()
 		case <-tick.C:
 		case <-db.kick:
 		}
-		db.closeIdle()
 		if !db.flushDue() {
 			continue
 		}
@@ -87,7 +93,7 @@ func (db *DB) closeIdle() {
 
 // flushDue reports whether the heads are large or old enough, or are over their memory.
 func (db *DB) flushDue() bool {
-	if db.heads.Raw.Load() >= db.cfg.FlushBytes || db.heads.MemoryBytes() > db.cfg.HeadBytesMax {
+	if db.over(1) {
 		return true
 	}
 	due := model.TimestampOf(db.cfg.Now()).Add(-db.cfg.FlushAge)
@@ -105,10 +111,21 @@ func (db *DB) flushDue() bool {
 	return false
 }
 
+// over reports whether the heads hold more than one part in so many of what starts a flush.
+func (db *DB) over(part int64) bool {
+	return db.heads.Raw.Load() >= db.cfg.FlushBytes/part || db.heads.MemoryBytes() > db.cfg.HeadBytesMax/part
+}
+
+// small reports whether a head is better carried than flushed, as far as its size goes. Labels count by their memory: a
+// carry has them too, and has to fit a record.
+func (db *DB) small(h *head.Head) bool {
+	return h.Bytes().Raw.Load() < db.carryBytesMax() && h.Bytes().MemoryBytes() < 8*db.carryBytesMax()
+}
+
 // carriedLately reports whether a small head may stay where it is: its records lie in the log's newest segments, so they
 // hold nothing back.
 func (db *DB) carriedLately(t *tenant, h *head.Head) bool {
-	if h.Bytes().Raw.Load() >= db.carryBytesMax() || db.dayClosed(h) {
+	if !db.small(h) || db.dayClosed(h) {
 		return false
 	}
 	t.mu.RLock()
@@ -129,21 +146,40 @@ func (db *DB) dayClosed(h *head.Head) bool {
 }
 
 // Flush writes all heads to blocks. When it returns nil, everything that was acknowledged before the call is in blocks.
-func (db *DB) Flush(ctx context.Context) error { return db.flush(ctx, true) }
+func (db *DB) Flush(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-db.stop: // the database is closed
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := db.flush(ctx, true)
+	if err != nil && db.closed.Load() {
+		return errors.Join(storage.ErrClosed, err)
+	}
+	return err
+}
 
 // flush writes heads to blocks and drops the log below. Unless all is set, small heads of today are carried forward in
-// the log instead.
+// the log instead; but while the heads are over their budget that would free nothing, and they are written until half of it
+// is free, the largest first.
 func (db *DB) flush(ctx context.Context, all bool) error {
 	db.flushMu.Lock()
 	defer db.flushMu.Unlock()
+	if db.closed.Load() {
+		return storage.ErrClosed
+	}
 	start := time.Now()
 	report := flushReport{At: db.cfg.Now()}
 	var errs []error
-	for _, id := range db.tenantIDs() {
-		t := db.lookup(id)
-		blocks, err := db.flushOrCarry(ctx, t, all)
+	full := db.over(1)
+	for _, t := range db.tenantsBySize() {
+		blocks, err := db.flushOrCarry(ctx, t, all || full && db.over(2))
 		if err != nil {
-			errs = append(errs, fmt.Errorf("tenant %s: %w", id, err))
+			errs = append(errs, fmt.Errorf("tenant %s: %w", t.id, err))
 			if ctx.Err() != nil {
 				break
 			}
@@ -162,6 +198,19 @@ func (db *DB) flush(ctx context.Context, all bool) error {
 	return report.Err
 }
 
+// tenantsBySize returns all tenants, those whose heads hold most first.
+func (db *DB) tenantsBySize() []*tenant {
+	all := db.allTenants()
+	held := make(map[*tenant]int64, len(all))
+	for _, t := range all {
+		t.mu.RLock()
+		held[t] = t.head.Bytes().Raw.Load() + t.head.Bytes().MemoryBytes()
+		t.mu.RUnlock()
+	}
+	slices.SortFunc(all, func(a, b *tenant) int { return cmp.Or(cmp.Compare(held[b], held[a]), cmp.Compare(a.id, b.id)) })
+	return all
+}
+
 func (db *DB) flushOrCarry(ctx context.Context, t *tenant, all bool) (blocks int, err error) {
 	t.mu.RLock()
 	h, retry := t.head, t.flushing != nil
@@ -174,7 +223,7 @@ func (db *DB) flushOrCarry(ctx context.Context, t *tenant, all bool) (blocks int
 	if h.EntryCount() == 0 {
 		return blocks, nil
 	}
-	if !all && h.Bytes().Raw.Load() < db.carryBytesMax() && !db.dayClosed(h) {
+	if !all && db.small(h) && !db.dayClosed(h) {
 		return blocks, db.carry(ctx, t)
 	}
 	if err := db.cut(ctx, t); err != nil {

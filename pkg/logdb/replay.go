@@ -1,6 +1,7 @@
 package logdb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
-	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/vfs"
 	"github.com/woodshed-logs/woodshed/pkg/wal"
 )
@@ -39,7 +39,10 @@ func (db *DB) open(ctx context.Context) error {
 		db.tenantFor(id).blocks = handles
 	}
 	for id, mark := range blocks.marks {
-		db.state.WalTo[id] = max(db.state.WalTo[id], wal.Position(mark))
+		if wal.Position(mark) > db.state.WalTo[id] {
+			db.state.WalTo[id] = wal.Position(mark)
+			db.stateDirty = true // a crash or a fault came between the group and its mark
+		}
 	}
 	end, err := db.replayLog(ctx)
 	if err != nil {
@@ -113,30 +116,16 @@ func (db *DB) replayRecord(at wal.Position, typ byte, payload []byte) error {
 }
 
 func (db *DB) replayApply(t *tenant, at wal.Position, p record.Push) {
-	before := t.head.EntryCount()
-	db.apply(t, at, p.Streams, p.Arrival)
+	added := db.apply(t, at, p.Streams, p.Arrival)
 	db.replay.Records++
-	entries := uint64(0)
-	for i := range p.Streams {
-		entries += uint64(len(p.Streams[i].Entries))
-	}
-	added := t.head.EntryCount() - before
-	db.replay.Entries += added
-	db.replay.Duplicates += entries - added
+	db.replay.Entries += added.Entries
+	db.replay.Duplicates += added.Duplicates
 }
 
+// sortHandles orders blocks by the arrival of their entries. The log's positions tell it; ULIDs follow the clock, which may
+// have gone back while no process ran.
 func sortHandles(handles []*blockHandle) {
-	slices.SortFunc(handles, func(a, b *blockHandle) int { return a.meta.ULID.Compare(b.meta.ULID) })
-}
-
-// tenantIDs returns all tenants' names, sorted.
-func (db *DB) tenantIDs() []model.TenantID {
-	db.mu.RLock()
-	defer db.mu.RUnlock()
-	ids := make([]model.TenantID, 0, len(db.tenants))
-	for id := range db.tenants {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
+	slices.SortFunc(handles, func(a, b *blockHandle) int {
+		return cmp.Or(cmp.Compare(a.meta.WalTo, b.meta.WalTo), a.meta.ULID.Compare(b.meta.ULID))
+	})
 }

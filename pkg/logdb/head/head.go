@@ -62,10 +62,11 @@ type partRun struct {
 
 // Account counts bytes. It is safe for concurrent use.
 type Account struct {
-	Raw    atomic.Int64 // lines and metadata
-	Open   atomic.Int64 // memory of open runs, streams, labels and postings
-	Closed atomic.Int64 // memory of closed parts that are not sealed yet, and of what was decoded to find duplicates
-	Sealed atomic.Int64 // memory of sealed chunks
+	Raw     atomic.Int64 // lines and metadata
+	Open    atomic.Int64 // memory of open runs, streams, labels and postings
+	Streams atomic.Int64 // of this that of streams, labels and postings, which stays when runs are closed
+	Closed  atomic.Int64 // memory of closed parts that are not sealed yet, and of what was decoded to find duplicates
+	Sealed  atomic.Int64 // memory of sealed chunks
 }
 
 // MemoryBytes is all memory.
@@ -77,10 +78,11 @@ func New(total *Account) *Head {
 }
 
 // Called with mu held.
-func (h *Head) addRaw(n int64)    { h.own.Raw.Add(n); h.total.Raw.Add(n) }
-func (h *Head) addOpen(n int64)   { h.own.Open.Add(n); h.total.Open.Add(n) }
-func (h *Head) addClosed(n int64) { h.own.Closed.Add(n); h.total.Closed.Add(n) }
-func (h *Head) addSealed(n int64) { h.own.Sealed.Add(n); h.total.Sealed.Add(n) }
+func (h *Head) addRaw(n int64)     { h.own.Raw.Add(n); h.total.Raw.Add(n) }
+func (h *Head) addOpen(n int64)    { h.own.Open.Add(n); h.total.Open.Add(n) }
+func (h *Head) addStreams(n int64) { h.own.Streams.Add(n); h.total.Streams.Add(n) }
+func (h *Head) addClosed(n int64)  { h.own.Closed.Add(n); h.total.Closed.Add(n) }
+func (h *Head) addSealed(n int64)  { h.own.Sealed.Add(n); h.total.Sealed.Add(n) }
 
 // Release takes the head out of the total: its entries are in blocks now. Queries that hold it may go on, and so may a
 // worker that seals one of its parts: what that changes is counted nowhere.
@@ -89,6 +91,7 @@ func (h *Head) Release() {
 	defer h.mu.Unlock()
 	h.addRaw(-h.own.Raw.Load())
 	h.addOpen(-h.own.Open.Load())
+	h.addStreams(-h.own.Streams.Load())
 	h.addClosed(-h.own.Closed.Load())
 	h.addSealed(-h.own.Sealed.Load())
 	h.total = new(Account)
@@ -142,7 +145,9 @@ func (h *Head) streamLocked(ls labels.Labels, added *Added) (model.StreamRef, *s
 	h.byHash[fp] = append(h.byHash[fp], ref)
 	before := h.index.MemoryBytes()
 	h.index.Add(ref, s.labels)
-	h.addOpen(streamOverheadBytes + int64(s.labels.ByteSize()) + h.index.MemoryBytes() - before)
+	held := streamOverheadBytes + int64(s.labels.ByteSize()) + h.index.MemoryBytes() - before
+	h.addOpen(held)
+	h.addStreams(held)
 	added.NewStreams++
 	return ref, s
 }
