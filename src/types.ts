@@ -54,6 +54,7 @@ export interface RefusedPushes {
   reason: string;
   tenant?: string;
   entries: number;
+  /** The whole sentence, with the number. */
   text: string;
 }
 

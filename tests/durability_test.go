@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,6 +187,18 @@ func get(t *testing.T, url string, into any) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
 	require.NoError(t, json.Unmarshal(body, into))
+}
+
+// What the Go runtime prints at its end is in the data directory: Grafana shows a plugin's stderr only at debug level.
+func TestCrashIsLogged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	server := testkit.StartServer(t, "--data", dir)
+	require.NoError(t, syscall.Kill(server.PID(), syscall.SIGABRT))
+	server.Wait(t)
+	b, err := os.ReadFile(filepath.Join(dir, "crash.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(b), "SIGABRT")
+	require.Contains(t, string(b), "goroutine")
 }
 
 // A thousand tenants with ten lines each are normal: all are found, apart from each other, after a restart too.

@@ -41,7 +41,7 @@ func (p *process) Status(ctx context.Context) plugin.StatusInfo {
 	}
 	s.Warnings = append(s.Warnings, p.warnings()...)
 	for _, r := range p.push.Refusals(time.Now()) {
-		s.Refusals = append(s.Refusals, plugin.Refusal{Tenant: r.Tenant, Reason: r.Reason, Entries: uint64(r.Entries), Text: r.Text})
+		s.Refusals = append(s.Refusals, plugin.Refusal{Tenant: r.Tenant, Reason: r.Reason, Entries: uint64(r.Entries), Text: r.String()})
 	}
 	return s
 }
@@ -104,8 +104,8 @@ func (p *process) Report(ctx context.Context) lokiapi.Report {
 	if db := p.store.db.Load(); db != nil {
 		r.LastFlush = db.Totals(ctx).LastFlush
 	}
-	for _, f := range s.Refusals {
-		r.Refusals = append(r.Refusals, lokiapi.Refusals{Tenant: f.Tenant, Entries: f.Entries, Reason: f.Text})
+	for _, f := range p.push.Refusals(time.Now()) {
+		r.Refusals = append(r.Refusals, lokiapi.Refusals{Tenant: f.Tenant, Entries: uint64(f.Entries), Reason: f.Text})
 	}
 	for _, w := range s.Warnings {
 		r.Warnings = append(r.Warnings, w.For(true))

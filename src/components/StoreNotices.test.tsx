@@ -10,7 +10,7 @@ describe('StoreNotices', () => {
         reason: 'too_far_ahead',
         tenant: 'fake',
         entries: 1204,
-        text: 'timestamp 8 h in the future (clock or time zone of the agent?)',
+        text: '1,204 entries were refused in the last 15 minutes: timestamp 8 h in the future (clock or time zone of the agent?)',
       },
       { reason: 'line_too_long', tenant: 'fake', entries: 0, text: 'never' },
     ];
@@ -21,7 +21,7 @@ describe('StoreNotices', () => {
     );
     expect(
       screen.getByText(
-        '1,204 entries refused in the last 15 minutes: timestamp 8 h in the future (clock or time zone of the agent?)'
+        '1,204 entries were refused in the last 15 minutes: timestamp 8 h in the future (clock or time zone of the agent?)'
       )
     ).toBeInTheDocument();
     expect(screen.getByText('The disk is nearly full.')).toBeInTheDocument();

@@ -1,7 +1,6 @@
 import React from 'react';
 import type { StoreStatus } from '../types';
 import { Notice } from './Notice';
-import { countOf } from './numbers';
 
 interface Props {
   status: StoreStatus;
@@ -14,9 +13,9 @@ export function StoreNotices({ status }: Props) {
   return (
     <>
       {status.state !== 'ready' && status.message && <Notice severity="warning">{status.message}</Notice>}
-      {refused.map(({ reason, tenant, entries, text }) => (
+      {refused.map(({ reason, tenant, text }) => (
         <Notice key={`${tenant ?? ''}/${reason}`} severity="warning">
-          {countOf(entries, 'entry')} refused in the last 15 minutes: {text}
+          {text}
         </Notice>
       ))}
       {warnings.map((warning) => (
