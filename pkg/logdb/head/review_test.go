@@ -86,3 +86,15 @@ func TestPackedPartIsDecodedOnce(t *testing.T) {
 	f("all entries", func() { require.Len(t, lines(t, h), streams) })
 	f("duplicates", func() { require.EqualValues(t, streams, h.Apply(batch, 2).Duplicates) })
 }
+
+func TestSameQuestionHasTheSameOrder(t *testing.T) {
+	h := New(new(Account))
+	h.Apply(manySmall(50, 0), 1)
+	for range 3 {
+		sel, err := h.Select(nil, always)
+		require.NoError(t, err)
+		for i, p := range sel.Pieces {
+			require.Equal(t, i, p.Runs[0].Stream)
+		}
+	}
+}

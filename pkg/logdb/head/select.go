@@ -43,6 +43,7 @@ func (h *Head) Select(matchers []*labels.Matcher, iv model.Interval) (Selected, 
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	var out Selected
+	var refOf []model.StreamRef
 	byRef := make(map[model.StreamRef]int, refs.GetCardinality())
 	wanted := map[*Part]struct{}{}
 	for it := refs.Iterator(); it.HasNext(); {
@@ -52,6 +53,7 @@ func (h *Head) Select(matchers []*labels.Matcher, iv model.Interval) (Selected, 
 			continue
 		}
 		byRef[ref] = len(out.Streams)
+		refOf = append(refOf, ref)
 		out.Streams = append(out.Streams, s.labels)
 		for _, c := range s.closed {
 			wanted[c.part] = struct{}{}
@@ -62,7 +64,7 @@ func (h *Head) Select(matchers []*labels.Matcher, iv model.Interval) (Selected, 
 			out.Pieces = p.appendPieces(out.Pieces, byRef, iv)
 		}
 	}
-	for ref, stream := range byRef {
+	for stream, ref := range refOf { // in the order in which the streams came: the same question has the same answer
 		r := h.streams[ref].run
 		if r == nil || !iv.Overlaps(r.rows.MinTime(), r.rows.MaxTime()) {
 			continue
