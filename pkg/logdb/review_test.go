@@ -287,3 +287,27 @@ func TestStatsKeepABlockWithABadChunk(t *testing.T) {
 	require.EqualValues(t, 1, st.Streams)
 	require.Len(t, db.lookup("t").blocks, 1)
 }
+
+// The log is kept from the first record on that some head has nowhere else.
+func TestLogStaysWhileAHeadNeedsIt(t *testing.T) {
+	cfg := testConfig(t, vfs.NewMem())
+	cfg.SegmentBytes = 64 << 10
+	db := openDB(t, cfg)
+	ctx := context.Background()
+	require.NoError(t, db.Append(ctx, pushOf("small", streamOf("a", model.Entry{Timestamp: at(0), Line: "x"}))))
+	for i := range 10 {
+		require.NoError(t, db.Append(ctx, pushOf("large", streamOf("a", model.Entry{Timestamp: at(0), Line: noise(i, 20_000)}))))
+	}
+	require.NoError(t, db.cut(ctx, db.lookup("large")))
+	require.NoError(t, db.dropLog(ctx))
+	require.NoError(t, db.Close())
+	db = openDB(t, cfg)
+	require.Len(t, all(t, db, "small"), 1)
+	require.Len(t, all(t, db, "large"), 10, "cut, but in no block")
+	require.NoError(t, db.cut(ctx, db.lookup("small")))
+	_, err := db.flushTenant(ctx, db.lookup("small"))
+	require.NoError(t, err)
+	require.NoError(t, db.dropLog(ctx))
+	require.NoError(t, db.Close())
+	require.Len(t, all(t, openDB(t, cfg), "large"), 10)
+}
