@@ -47,6 +47,7 @@ type Head struct {
 type stream struct {
 	labels      labels.Labels
 	fingerprint model.Fingerprint
+	cluster     uint64    // index.Cluster of labels
 	run         *run      // open; nil when the stream wrote nothing since the last close
 	closed      []partRun // where its closed runs are, in order of closing
 
@@ -140,7 +141,7 @@ func (h *Head) streamLocked(ls labels.Labels, added *Added) (model.StreamRef, *s
 		}
 	}
 	ref := model.StreamRef(len(h.streams))
-	s := &stream{labels: ls.Copy(), fingerprint: fp}
+	s := &stream{labels: ls.Copy(), fingerprint: fp, cluster: index.Cluster(ls)}
 	h.streams = append(h.streams, s)
 	h.byHash[fp] = append(h.byHash[fp], ref)
 	before := h.index.MemoryBytes()

@@ -1,6 +1,7 @@
 package head
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,7 +10,6 @@ import (
 	"unsafe"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
-	"github.com/woodshed-logs/woodshed/pkg/logdb/index"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
@@ -104,7 +104,7 @@ func (h *Head) packLocked(want func(*run) bool, bytes int64) []*Part {
 		}
 	}
 	if bytes >= 0 {
-		slices.SortFunc(runs, func(a, b *run) int { return int(min(max(a.last-b.last, -1), 1)) })
+		slices.SortFunc(runs, func(a, b *run) int { return cmp.Or(cmp.Compare(a.last, b.last), cmp.Compare(a.ref, b.ref)) })
 		n := 0
 		for sum := int64(0); n < len(runs) && sum < bytes; n++ {
 			sum += runs[n].memoryBytes()
@@ -112,7 +112,7 @@ func (h *Head) packLocked(want func(*run) bool, bytes int64) []*Part {
 		runs = runs[:n]
 	}
 	slices.SortFunc(runs, func(a, b *run) int {
-		return index.CompareCluster(h.streams[a.ref].labels, h.streams[b.ref].labels)
+		return cmp.Or(cmp.Compare(h.streams[a.ref].cluster, h.streams[b.ref].cluster), cmp.Compare(a.ref, b.ref))
 	})
 	var parts []*Part
 	var group []*run

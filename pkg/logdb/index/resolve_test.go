@@ -240,21 +240,20 @@ func seq(n int) []uint32 {
 	return out
 }
 
-func TestCompareCluster(t *testing.T) {
-	sorted := []labels.Labels{
-		labels.FromStrings("app", "a"),
-		labels.FromStrings("app", "b"),
-		labels.FromStrings("job", "a"),
-		labels.FromStrings("a", "9", "app", "x"),
-		labels.FromStrings("app", "x", "namespace", "n", "pod", "9"),
-		labels.FromStrings("app", "x", "namespace", "o", "pod", "1"),
-		labels.FromStrings("app", "y", "namespace", "a", "pod", "1"),
+func TestCluster(t *testing.T) {
+	f := func(a, b labels.Labels, names, cluster bool) {
+		t.Helper()
+		require.Equal(t, names, Cluster(a)>>32 == Cluster(b)>>32, "label names")
+		require.Equal(t, cluster, Cluster(a) == Cluster(b), "cluster")
 	}
-	for i := range sorted {
-		for j := range sorted {
-			require.Equal(t, sign3(i-j), sign3(CompareCluster(sorted[i], sorted[j])), "%s %s", sorted[i], sorted[j])
-		}
+	pod := func(app, namespace, pod string) labels.Labels {
+		return labels.FromStrings("app", app, "namespace", namespace, "pod", pod)
 	}
+	f(pod("a", "n", "1"), pod("a", "n", "2"), true, true)
+	f(pod("a", "n", "1"), pod("b", "n", "1"), true, false)
+	f(pod("a", "n", "1"), pod("n", "a", "1"), true, false)
+	f(pod("a", "n", "1"), labels.FromStrings("app", "a", "namespace", "n"), false, false)
+	f(labels.FromStrings("app", "a"), labels.FromStrings("job", "a"), false, false)
+	f(labels.FromStrings("x", "1"), labels.FromStrings("x", "2"), true, true)
+	f(labels.EmptyLabels(), labels.EmptyLabels(), true, true)
 }
-
-func sign3(n int) int { return max(-1, min(1, n)) }
