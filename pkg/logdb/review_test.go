@@ -311,3 +311,22 @@ func TestLogStaysWhileAHeadNeedsIt(t *testing.T) {
 	require.NoError(t, db.Close())
 	require.Len(t, all(t, openDB(t, cfg), "large"), 10)
 }
+
+// What streams take is freed by a flush alone: closing a run at each push would only make tiny chunks.
+func TestStreamsAloneDoNotCloseRuns(t *testing.T) {
+	cfg := testConfig(t, vfs.NewMem())
+	cfg.HeadOpenBytes = 32 << 10
+	db := openDB(t, cfg)
+	var streams []model.Stream
+	for i := range 300 {
+		streams = append(streams, streamOf(fmt.Sprint("app", i), model.Entry{Timestamp: at(0), Line: "x"}))
+	}
+	require.NoError(t, db.Append(context.Background(), pushOf("t", streams...)))
+	h := db.lookup("t").head
+	require.Greater(t, h.Bytes().Streams.Load(), cfg.HeadOpenBytes)
+	before := len(h.Parts())
+	for i := range 50 {
+		require.NoError(t, db.Append(context.Background(), pushOf("t", streamOf("busy", model.Entry{Timestamp: at(1) + model.Timestamp(i), Line: "x"}))))
+	}
+	require.Less(t, len(h.Parts())-before, 5)
+}
