@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/woodshed-logs/woodshed/pkg/cli"
 	"github.com/woodshed-logs/woodshed/pkg/config"
 )
 
@@ -37,20 +38,13 @@ Flags:
 // RunServer runs the server until SIGINT, SIGTERM or the end of ctx.
 func RunServer(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("server", flag.ContinueOnError)
-	set.SetOutput(stderr)
-	set.Usage = func() {
-		fmt.Fprint(set.Output(), serverUsage)
-		set.PrintDefaults()
-	}
+	set.SetOutput(io.Discard)
 	flags := config.RegisterFlags(set)
-	for _, arg := range args {
-		if arg == "-h" || arg == "-help" || arg == "--help" {
-			set.SetOutput(stdout)
-		}
-	}
 	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, serverUsage+cli.FlagHelp(set))
 		return exitOK
 	} else if err != nil {
+		fmt.Fprintf(stderr, "gpx_woodshed server: %v\nSee gpx_woodshed server --help.\n", err)
 		return exitUsage
 	}
 	if set.NArg() > 0 {

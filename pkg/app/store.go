@@ -162,7 +162,7 @@ func (s *store) dbConfig(registry prometheus.Registerer) logdb.Config {
 		FlushBytes: int64(s.cfg.Storage.FlushBytes), FlushAge: time.Duration(s.cfg.Storage.FlushAge),
 		ChunkIdle:     time.Duration(s.cfg.Storage.ChunkIdle),
 		HeadOpenBytes: min(int64(s.cfg.Storage.HeadOpenBytes), memory/4), HeadBytesMax: memory / 2,
-		QueryPageBytes: memory / 16, Logger: s.log, Registerer: registry, Progress: s.progress,
+		QueryPageBytes: min(memory/16, 128<<20), Logger: s.log, Registerer: registry, Progress: s.progress,
 	}
 }
 

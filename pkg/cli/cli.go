@@ -214,14 +214,16 @@ func usage(c command, set *flag.FlagSet) string {
 	if c.about != "" {
 		b.WriteString("\n" + strings.Trim(c.about, "\n") + "\n")
 	}
-	first := true
-	set.VisitAll(func(f *flag.Flag) {
-		if first {
-			b.WriteString("\nFlags:\n")
-			first = false
-		}
-		b.WriteString(flagHelp(f))
-	})
+	if flags := FlagHelp(set); flags != "" {
+		b.WriteString("\nFlags:\n" + flags)
+	}
+	return b.String()
+}
+
+// FlagHelp describes the flags of a set, a line each.
+func FlagHelp(set *flag.FlagSet) string {
+	var b strings.Builder
+	set.VisitAll(func(f *flag.Flag) { b.WriteString(flagHelp(f)) })
 	return b.String()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
@@ -47,9 +48,18 @@ func logError(err error) error {
 	case errors.Is(err, wal.ErrTooLarge):
 		return &storage.Refusal{Class: storage.ErrTooLarge, Text: "the push does not fit the write-ahead log: " + err.Error()}
 	case errors.Is(err, wal.ErrFailed):
-		return fmt.Errorf("%w: %w", storage.ErrOverloaded, err)
+		return &storage.Refusal{Class: storage.ErrOverloaded, Text: "the write-ahead log cannot be written (" + cause(err) + "); nothing of this push was acknowledged, send it again"}
 	}
 	return fmt.Errorf("log push: %w", err)
+}
+
+// cause is why the operating system refused, without paths: the text goes to clients.
+func cause(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return "see the log of the server"
 }
 
 // admit refuses a push while the heads are over their budget: flushing frees them, and clients send again.

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -326,6 +327,27 @@ func TestLabelsSeriesStats(t *testing.T) {
 	require.EqualValues(t, 3, totals.Streams)
 	require.EqualValues(t, 3, totals.Entries)
 	require.Equal(t, at(0), totals.Oldest)
+}
+
+// The disk is full at a tenant's first flush: nothing is lost, and the next flush, with room, is whole.
+func TestFlushWorksAgainAfterAFullDisk(t *testing.T) {
+	inject := vfs.NewInject(vfs.NewMem())
+	cfg := testConfig(t, inject)
+	db := openDB(t, cfg)
+	ctx := context.Background()
+	s := streamOf("a", model.Entry{Timestamp: at(0), Line: "x"}, model.Entry{Timestamp: at(25 * time.Hour), Line: "y"})
+	require.NoError(t, db.Append(ctx, pushOf("t", s)))
+	inject.Arm(vfs.Fault{At: 1, Forever: true, Err: syscall.ENOSPC})
+	require.ErrorIs(t, db.Flush(ctx), storage.ErrOverloaded)
+	require.ErrorIs(t, db.Flush(ctx), storage.ErrOverloaded)
+	err := db.Append(ctx, pushOf("t", s))
+	require.ErrorIs(t, err, storage.ErrOverloaded)
+	require.NotContains(t, err.Error(), testDir, "clients see no paths")
+	require.Len(t, all(t, db, "t"), 2)
+	inject.Disarm()
+	require.NoError(t, db.Flush(ctx))
+	require.Equal(t, 2, db.Totals(ctx).Blocks)
+	require.Len(t, all(t, db, "t"), 2)
 }
 
 func FuzzDecodeState(f *testing.F) {

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -159,6 +161,9 @@ func (db *DB) Flush(ctx context.Context) error {
 	err := db.flush(ctx, true)
 	if err != nil && db.closed.Load() {
 		return errors.Join(storage.ErrClosed, err)
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w: %w", storage.ErrOverloaded, err) // it works again when there is room
 	}
 	return err
 }
@@ -425,7 +430,8 @@ func (db *DB) removeLeftovers(t *tenant, dir string) error {
 			return fmt.Errorf("remove block %s of a failed flush: %w", id, err)
 		}
 	}
-	if err := db.cfg.FS.SyncDir(dir); err != nil {
+	// The directory itself is missing when not even it could be made: then nothing of the group is there.
+	if err := db.cfg.FS.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	t.leftovers = nil

@@ -16,9 +16,11 @@ import (
 const (
 	// An ordered answer is gathered in pages: the best so many entries after the last page. Pages grow, so that a query
 	// for a few lines reads little and one for many reads each chunk few times.
-	pageEntriesMin = 1 << 11
-	pageEntriesMax = 1 << 16
-	batchEntries   = 1 << 12 // of an ordered answer
+	// A chunk that spans many pages is decoded for each of them, so they grow fast; their bytes are bounded anyway.
+	pageEntriesMin    = 1 << 11
+	pageEntriesMax    = 1 << 20
+	pageEntriesGrowth = 8
+	batchEntries      = 1 << 12 // of an ordered answer
 )
 
 // iterator implements storage.Iterator.
@@ -268,7 +270,7 @@ func (it *iterator) gather(ctx context.Context) error {
 	if it.request.Limit > 0 {
 		want = min(pageEntriesMax, it.request.Limit-it.given)
 	}
-	it.pageEntries = min(2*it.pageEntries, pageEntriesMax)
+	it.pageEntries = min(pageEntriesGrowth*it.pageEntries, pageEntriesMax)
 	p := &it.page
 	*p = page{backward: it.request.Order == storage.Backward, entries: p.entries[:0]}
 	full := false
@@ -340,14 +342,21 @@ func (it *iterator) offer(s *source, c *decodedColumns, h hit, want int, full bo
 	}
 	k := kept{sortKey: key, stream: h.stream}
 	it.keep(&k, c, h.entry)
-	heap.Push(p, k)
 	p.bytes += k.bytes()
+	if full {
+		heap.Push(p, k)
+	} else {
+		p.entries = append(p.entries, k)
+		if len(p.entries) < want && p.bytes <= it.db.cfg.QueryPageBytes {
+			return false
+		}
+		heap.Init(p) // only now the worst entry matters
+	}
 	for len(p.entries) > want || p.bytes > it.db.cfg.QueryPageBytes && len(p.entries) > 1 {
 		worst := heap.Pop(p).(kept)
 		p.bytes -= worst.bytes()
-		full = true
 	}
-	return full || len(p.entries) == want
+	return true
 }
 
 // keep copies the columns of one entry: the scanner's buffers are used again.
