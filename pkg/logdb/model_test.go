@@ -442,7 +442,7 @@ func (m *modelRun) checkAll() {
 const modelSteps = 300
 
 func TestModel(t *testing.T) {
-	for range 3 {
+	for range 2 {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			m := newModelRun(t, seed)
