@@ -74,9 +74,17 @@ func (g grafana) start(ctx context.Context, r grafanaRun, out io.Writer) (<-chan
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", g.binary, err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	return done, nil
+	return whenEnded(cmd.Wait), nil
+}
+
+// whenEnded yields the result of wait once, and is closed then: whoever looks later sees the end too.
+func whenEnded(wait func() error) <-chan error {
+	ended := make(chan error, 1)
+	go func() {
+		ended <- wait()
+		close(ended)
+	}()
+	return ended
 }
 
 func (r grafanaRun) settings(state, plugins, provisioning string) []string {

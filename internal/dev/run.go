@@ -100,8 +100,7 @@ func (s *shop) runServer(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := whenEnded(cmd.Wait)
 	wait, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	base := "http://" + listen
@@ -156,8 +155,9 @@ func (s *shop) runCompose(ctx context.Context) error {
 		return err
 	}
 	env := []string{fmt.Sprintf("GRAFANA_PORT=%d", port), fmt.Sprintf("WOODSHED_PORT=%d", listenPort)}
-	ended := make(chan error, 1)
-	go func() { ended <- s.exec(ctx, command{args: []string{"docker", "compose", "up"}, env: env}) }()
+	ended := whenEnded(func() error {
+		return s.exec(ctx, command{args: []string{"docker", "compose", "up"}, env: env})
+	})
 	wait, cancel := context.WithTimeout(ctx, 10*time.Minute) // the first start pulls images
 	defer cancel()
 	base, grafanaURL := fmt.Sprintf("http://127.0.0.1:%d", listenPort), fmt.Sprintf("http://127.0.0.1:%d", port)
