@@ -102,7 +102,7 @@ func (p *process) Report(ctx context.Context) lokiapi.Report {
 	}
 	r.EntriesPerSecond, r.BytesPerSecond = p.rates.perSecond()
 	if db := p.store.db.Load(); db != nil {
-		r.LastFlush = db.Totals(ctx).LastFlush
+		r.LastFlush = db.LastFlush()
 	}
 	for _, f := range p.push.Refusals(time.Now()) {
 		r.Refusals = append(r.Refusals, lokiapi.Refusals{Tenant: f.Tenant, Entries: uint64(f.Entries), Reason: f.Text})

@@ -16,8 +16,6 @@ type Totals struct {
 	HeadBytes           int64  // memory of heads
 	Oldest, Newest      model.Timestamp
 	Empty               bool
-	LastFlush           time.Time
-	LastFlushTook       time.Duration
 	LastFlushError      string
 }
 
@@ -31,13 +29,18 @@ func (db *DB) Totals(ctx context.Context) Totals {
 		}
 		db.addTenantTotals(t, &out)
 	}
-	if r := db.flushed.Load(); r != nil {
-		out.LastFlush, out.LastFlushTook = r.At, r.Took
-		if r.Err != nil {
-			out.LastFlushError = r.Err.Error()
-		}
+	if r := db.flushed.Load(); r != nil && r.Err != nil {
+		out.LastFlushError = r.Err.Error()
 	}
 	return out
+}
+
+// LastFlush returns when the last flush began; zero when none did since the database was opened.
+func (db *DB) LastFlush() time.Time {
+	if r := db.flushed.Load(); r != nil {
+		return r.At
+	}
+	return time.Time{}
 }
 
 // blockTotals sizes the blocks from their metas alone.
