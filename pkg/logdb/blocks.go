@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/oklog/ulid/v2"
 
@@ -20,9 +22,12 @@ import (
 // again when too many are open.
 type blockHandle struct {
 	meta block.Meta
-	path string
 
-	mu           sync.Mutex // guards the fields below; held while opening
+	views atomic.Int32 // that name it; at zero its files go
+
+	mu           sync.Mutex // guards the fields below; held while opening and while the directory moves
+	path         string
+	gone         bool // moved to tmp: removed with the last view
 	open         *block.Block
 	refs         int // users of open
 	bad          error
@@ -120,6 +125,16 @@ func (c *blockCache) closeIdle(h *blockHandle) {
 	}
 }
 
+// forget takes a block out of the cache; the caller closes it.
+func (c *blockCache) forget(h *blockHandle) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.at[h]; ok {
+		c.lru.Remove(e)
+		delete(c.at, h)
+	}
+}
+
 // close closes every block without users; the others are closed by their last one.
 func (c *blockCache) close() error {
 	c.mu.Lock()
@@ -154,7 +169,56 @@ func isCorrupt(err error) bool {
 	return errors.Is(err, block.ErrCorrupt) || errors.Is(err, storage.ErrCorrupt)
 }
 
-// use opens a block for one call of f.
+// directory is where the block lies now.
+func (h *blockHandle) directory() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.path
+}
+
+// without returns the handles but for some.
+func without(all []*blockHandle, some ...*blockHandle) []*blockHandle {
+	return slices.DeleteFunc(slices.Clone(all), func(h *blockHandle) bool { return slices.Contains(some, h) })
+}
+
+// moveAway takes blocks out of the tenant's directory, for good: after a crash they are not there any more. Queries that
+// hold them go on reading; the files go with the last view. On an error some may have stayed, and still count after a
+// crash.
+func (db *DB) moveAway(t *tenant, handles ...*blockHandle) error {
+	var errs []error
+	for _, h := range handles {
+		h.mu.Lock()
+		to := path.Join(db.cfg.Dir, tmpName, h.meta.ULID.String())
+		err := db.cfg.FS.Rename(h.path, to)
+		if err == nil {
+			h.path, h.gone = to, true
+		}
+		h.mu.Unlock()
+		errs = append(errs, err)
+	}
+	// Survives a crash after we said so: that the blocks are gone. Without it they could stand beside what replaced them.
+	errs = append(errs, db.cfg.FS.SyncDir(path.Join(db.cfg.Dir, blocksName, string(t.id))))
+	return errors.Join(errs...)
+}
+
+// discard lets go of a block that no view names any more.
+func (db *DB) discard(h *blockHandle) {
+	db.cache.forget(h)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open != nil && h.refs == 0 {
+		_ = h.open.Close() // opened for reading only: nothing can be lost
+		h.open = nil
+	}
+	if !h.gone {
+		return // in quarantine
+	}
+	if err := db.cfg.FS.RemoveAll(h.path); err != nil {
+		db.cfg.Logger.Warn("a removed block still takes space; it goes at the next start", "block", h.meta.ULID, "err", err)
+	}
+}
+
+// use opens a block for one call of f. The caller holds a view that names it.
 func (db *DB) use(h *blockHandle, f func(*block.Block) error) error {
 	b, err := db.cache.acquire(h, db.cfg.FS)
 	if err != nil {
@@ -167,18 +231,11 @@ func (db *DB) use(h *blockHandle, f func(*block.Block) error) error {
 // dropBad takes a block that was confirmed corrupt out of service and moves it to quarantine. It returns the sentence
 // for people.
 func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
-	t.mu.Lock()
-	kept := make([]*blockHandle, 0, len(t.blocks))
 	found := false
-	for _, b := range t.blocks {
-		if b == h {
-			found = true
-			continue
-		}
-		kept = append(kept, b)
-	}
-	t.blocks = kept
-	t.mu.Unlock()
+	t.update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) {
+		found = slices.Contains(b, h)
+		return without(b, h), ts
+	})
 	text := fmt.Sprintf("block %s of tenant %s (%s, %d entries) is corrupt and was moved to %s: %v",
 		h.meta.ULID, t.id, h.meta.Day, h.meta.Entries, quarantineName, cause)
 	if !found || db.closed.Load() { // another query saw it first, or the directory is not ours any more
@@ -188,7 +245,7 @@ func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
 	h.bad = fmt.Errorf("%w: block %s is in quarantine", storage.ErrCorrupt, h.meta.ULID)
 	h.mu.Unlock()
 	db.metrics.badBlocks.Inc()
-	if err := db.quarantine(h.path, string(t.id)+"-"+h.meta.ULID.String(), text); err != nil {
+	if err := db.quarantine(h.directory(), string(t.id)+"-"+h.meta.ULID.String(), text); err != nil {
 		db.cfg.Logger.Error("corrupt block could not be moved to quarantine", "block", h.meta.ULID, "err", err)
 	}
 	db.cfg.Logger.Error("block quarantined", "tenant", t.id, "block", h.meta.ULID, "day", h.meta.Day, "entries", h.meta.Entries, "err", cause)

@@ -126,7 +126,8 @@ type DB struct {
 	closed  atomic.Bool
 }
 
-// tenant is one tenant's part. Head is replaced only inside a barrier of the log; blocks and flushing under mu.
+// tenant is one tenant's part. Head is replaced only inside a barrier of the log. Whoever changes head, flushing, or the
+// blocks or tombstones of the view installs a new view in the same step.
 type tenant struct {
 	id model.TenantID
 
@@ -134,7 +135,7 @@ type tenant struct {
 	head     *head.Head
 	from     wal.Position // of the first record in head; 0 when it is empty
 	flushing *frozen      // cut and not yet in blocks
-	blocks   []*blockHandle
+	view     *view        // the current one; never nil
 
 	leftovers []ulid.ULID // blocks of a flush that failed half-way; guarded by DB.flushMu
 }
@@ -209,6 +210,7 @@ func (db *DB) tenantFor(id model.TenantID) *tenant {
 		return t
 	}
 	t = &tenant{id: id, head: head.New(&db.heads)}
+	t.view = newView(db, []*head.Head{t.head}, nil, nil)
 	db.tenants[id] = t
 	return t
 }

@@ -241,10 +241,11 @@ func (db *DB) flushOrCarry(ctx context.Context, t *tenant, all bool) (blocks int
 // cut takes the tenant's head at one position of the log: everything below it is in the cut head, nothing else is.
 func (db *DB) cut(ctx context.Context, t *tenant) error {
 	return logError(db.log.Barrier(ctx, func(at wal.Position) *wal.Record {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.flushing = &frozen{head: t.head, from: t.from, to: at}
-		t.head, t.from = head.New(&db.heads), 0
+		t.update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) {
+			t.flushing = &frozen{head: t.head, from: t.from, to: at}
+			t.head, t.from = head.New(&db.heads), 0
+			return b, ts
+		})
 		return nil
 	}))
 }
@@ -305,10 +306,10 @@ func (db *DB) flushTenant(ctx context.Context, t *tenant) (blocks int, err error
 		return 0, err
 	}
 	// From here on the group is complete and durable, and would count after a crash: it counts now.
-	t.mu.Lock()
-	t.blocks = append(slices.Clip(t.blocks), handles...)
-	t.flushing = nil
-	t.mu.Unlock()
+	t.update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) {
+		t.flushing = nil
+		return append(b, handles...), ts
+	})
 	f.head.Release()
 	db.state.WalTo[t.id] = f.to
 	if err := db.state.save(db.cfg.FS, db.cfg.Dir); err != nil {

@@ -162,7 +162,7 @@ func TestOpenBlocksAreBounded(t *testing.T) {
 	}
 	open := func() int {
 		n := 0
-		for _, h := range db.lookup("t").blocks {
+		for _, h := range db.lookup("t").view.blocks {
 			h.mu.Lock()
 			if h.open != nil {
 				n++
@@ -263,7 +263,7 @@ func TestStatsKeepABlockWithABadChunk(t *testing.T) {
 	}
 	require.NoError(t, db.Append(ctx, pushOf("t", streams...)))
 	require.NoError(t, db.Flush(ctx))
-	handle := db.lookup("t").blocks[0]
+	handle := db.lookup("t").view.blocks[0]
 	scope := storage.Scope{Interval: always, Matchers: []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "app", "app7")}}
 	st, err := db.Stats(ctx, "t", scope)
 	require.NoError(t, err)
@@ -286,7 +286,7 @@ func TestStatsKeepABlockWithABadChunk(t *testing.T) {
 	st, err = db.Stats(ctx, "t", scope)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, st.Streams)
-	require.Len(t, db.lookup("t").blocks, 1)
+	require.Len(t, db.lookup("t").view.blocks, 1)
 }
 
 // The log is kept from the first record on that some head has nowhere else.

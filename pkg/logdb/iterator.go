@@ -27,6 +27,7 @@ const (
 type iterator struct {
 	db      *DB
 	request storage.SelectRequest
+	view    *view // nil when there is nothing to read
 	sel     selection
 	scan    scanner
 	stats   storage.ScanStats
@@ -74,6 +75,9 @@ func (it *iterator) Close() error {
 	}
 	it.closed = true
 	it.sel, it.page, it.batch = selection{}, page{}, storage.Batch{}
+	if it.view != nil {
+		it.view.release()
+	}
 	return nil
 }
 

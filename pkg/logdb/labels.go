@@ -95,8 +95,9 @@ func (db *DB) forScope(ctx context.Context, id model.TenantID, s storage.Scope, 
 	if t == nil || s.Interval.Empty() {
 		return nil
 	}
-	v := t.viewOf(s.Interval)
-	for _, h := range v.blocks {
+	v := t.acquire()
+	defer v.release()
+	for _, h := range v.within(s.Interval) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

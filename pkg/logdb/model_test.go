@@ -274,14 +274,14 @@ func (m *modelRun) carry() {
 	before := map[model.TenantID]int{}
 	for _, id := range modelTenants {
 		if t := m.db.lookup(id); t != nil {
-			before[id] = len(t.blocks)
+			before[id] = len(t.view.blocks)
 		}
 	}
 	carries := testutil.ToFloat64(m.db.metrics.carries)
 	require.NoError(m.t, m.db.flush(context.Background(), false))
 	m.ops["carried"] += int(testutil.ToFloat64(m.db.metrics.carries) - carries)
 	for _, id := range modelTenants {
-		if t := m.db.lookup(id); t != nil && len(t.blocks) != before[id] {
+		if t := m.db.lookup(id); t != nil && len(t.view.blocks) != before[id] {
 			delete(m.recent, id)
 		}
 	}

@@ -36,7 +36,7 @@ func (db *DB) open(ctx context.Context) error {
 		return err
 	}
 	for id, handles := range blocks.handles {
-		db.tenantFor(id).blocks = handles
+		db.tenantFor(id).update(db, func(_ []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) { return handles, ts })
 	}
 	for id, mark := range blocks.marks {
 		if wal.Position(mark) > db.state.WalTo[id] {
@@ -109,7 +109,10 @@ func (db *DB) replayRecord(at wal.Position, typ byte, payload []byte) error {
 	t := db.tenantFor(id)
 	if typ == record.TypeCarry {
 		t.head.Release()
-		t.head, t.from = head.New(&db.heads), 0
+		t.update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) {
+			t.head, t.from = head.New(&db.heads), 0
+			return b, ts
+		})
 	}
 	db.replayApply(t, at, p.Push)
 	return nil

@@ -16,30 +16,6 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
-// view is what one query reads: one moment of a tenant. Heads stay readable and blocks stay where they are, so no flush in
-// between makes an entry appear twice or not at all.
-type view struct {
-	heads  []*head.Head // in order of age: being flushed, then the live one
-	blocks []*blockHandle
-}
-
-// viewOf takes the view of a tenant for an interval.
-func (t *tenant) viewOf(iv model.Interval) view {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	var v view
-	for _, b := range t.blocks {
-		if iv.Overlaps(b.meta.MinTime, b.meta.MaxTime) {
-			v.blocks = append(v.blocks, b)
-		}
-	}
-	if t.flushing != nil {
-		v.heads = append(v.heads, t.flushing.head)
-	}
-	v.heads = append(v.heads, t.head)
-	return v
-}
-
 // source is entries that are read together: a chunk of a block, a sealed chunk or open rows of a head.
 type source struct {
 	view    chunk.View    // when reader and handle are nil
@@ -91,6 +67,7 @@ func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectReq
 		it.done = true
 		return it, nil
 	}
+	it.view = t.acquire()
 	if err := db.selectSources(ctx, t, r, it); err != nil {
 		return nil, errors.Join(err, it.Close())
 	}
@@ -115,10 +92,10 @@ func compileFilters(in []storage.LineFilter) (*match.Matcher, error) {
 }
 
 func (db *DB) selectSources(ctx context.Context, t *tenant, r storage.SelectRequest, it *iterator) error {
-	v := t.viewOf(r.Interval)
+	v := it.view
 	sel := &it.sel
 	sel.indexOf = map[string]int{}
-	for _, h := range v.blocks {
+	for _, h := range v.within(r.Interval) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

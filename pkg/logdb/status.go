@@ -48,10 +48,10 @@ func (db *DB) blockTotals() Totals {
 	out := Totals{Empty: true}
 	for _, t := range db.allTenants() {
 		t.mu.RLock()
-		blocks := t.blocks
+		v := t.view
 		t.mu.RUnlock()
 		out.Tenants++
-		for _, b := range blocks {
+		for _, b := range v.blocks { // metas only: nothing needs to be held
 			out.Blocks++
 			out.Entries += b.meta.Entries
 			out.RawBytes += int64(b.meta.RawBytes)
@@ -73,7 +73,8 @@ func (o *Totals) cover(minTime, maxTime model.Timestamp) {
 }
 
 func (db *DB) addTenantTotals(t *tenant, out *Totals) {
-	v := t.viewOf(model.Interval{Start: model.MinTimestamp, End: model.MaxTimestamp})
+	v := t.acquire()
+	defer v.release()
 	set := map[model.Fingerprint]struct{}{}
 	for _, h := range v.blocks {
 		for _, fp := range db.fingerprints(h) {

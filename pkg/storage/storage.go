@@ -5,6 +5,7 @@ package storage
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -43,6 +44,32 @@ type Querier interface {
 	Series(ctx context.Context, tenant model.TenantID, s Scope) ([]labels.Labels, error)
 	// Stats sizes what a query over the scope would read.
 	Stats(ctx context.Context, tenant model.TenantID, s Scope) (Stats, error)
+}
+
+// Deleter hides entries for good.
+type Deleter interface {
+	// Delete hides what the request selects of everything that was acknowledged before the call. When it returns nil that
+	// is durable, and no answer has those entries any more; their bytes go later. It returns an ID for Deletes.
+	Delete(ctx context.Context, tenant model.TenantID, r DeleteRequest) (id string, err error)
+	// Deletes lists the tenant's deletes that still wait for their bytes to go, oldest first.
+	Deletes(ctx context.Context, tenant model.TenantID) ([]DeleteStatus, error)
+}
+
+// DeleteRequest selects entries: of the streams that all Matchers match, inside the interval, for which all Filters hold
+// and which have all pairs of Metadata.
+type DeleteRequest struct {
+	Matchers []*labels.Matcher // at least one must not match the empty value
+	Interval model.Interval
+	Filters  []LineFilter
+	Metadata []model.Pair // no name twice, no empty value
+}
+
+// DeleteStatus is a delete that is in force.
+type DeleteStatus struct {
+	ID      string
+	Request DeleteRequest
+	Made    time.Time
+	Blocks  int // that may still hold bytes of its entries
 }
 
 // Scope narrows label and statistics requests. No matchers mean every stream.

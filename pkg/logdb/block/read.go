@@ -30,8 +30,9 @@ type Block struct {
 	entries     []entry
 	streamPages []streamPage
 
-	mu    sync.Mutex // guards index; held while it is opened, so that one caller does it and the others wait
-	index *index.Disk
+	mu        sync.Mutex // guards the fields below; held while the index is opened, so that one caller does it and the others wait
+	indexFile vfs.File   // until index has it: the directory may have moved when the first question comes
+	index     *index.Disk
 }
 
 // Open opens the block directory at dir. It checks the lengths of all files, and versions, footer and directories of
@@ -57,12 +58,8 @@ func (b *Block) open() error {
 	if err := b.readDirectories(); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	// Only the length: the index is opened when it is needed.
-	i, err := b.openFile(indexName)
-	if err == nil {
-		err = i.Close()
-	}
-	if err != nil {
+	// Only the length is looked at: the index is read when it is needed.
+	if b.indexFile, err = b.openFile(indexName); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	return nil
@@ -179,6 +176,9 @@ func (b *Block) Close() error {
 	if b.index != nil {
 		err = errors.Join(err, b.index.Close())
 	}
+	if b.indexFile != nil {
+		err = errors.Join(err, b.indexFile.Close())
+	}
 	return err
 }
 
@@ -196,10 +196,13 @@ func (b *Block) openIndex() (*index.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := b.openFile(indexName)
-	if err != nil {
-		return nil, err
+	f := b.indexFile
+	if f == nil { // an earlier attempt failed, and closed it
+		if f, err = b.openFile(indexName); err != nil {
+			return nil, err
+		}
 	}
+	b.indexFile = nil
 	ix, err := index.Open(f, want.Bytes, want.CRC32C)
 	if err != nil {
 		return nil, err
