@@ -62,8 +62,12 @@ func cause(err error) string {
 	return "see the log of the server"
 }
 
-// admit refuses a push while the heads are over their budget: flushing frees them, and clients send again.
+// admit refuses a push while the disk is below its guard or the heads are over their budget: flushing frees them, and
+// clients send again.
 func (db *DB) admit() error {
+	if err := db.guard.refusal(); err != nil {
+		return err
+	}
 	held := db.heads.MemoryBytes() // those being flushed included
 	if held <= db.cfg.HeadBytesMax {
 		return nil

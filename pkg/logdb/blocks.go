@@ -4,13 +4,11 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/oklog/ulid/v2"
+	"time"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
 	"github.com/woodshed-logs/woodshed/pkg/model"
@@ -31,6 +29,9 @@ type blockHandle struct {
 	open         *block.Block
 	refs         int // users of open
 	bad          error
+	keptBy       string              // rules of retention by which no stream of it was over,
+	keptUntil    time.Time           // until then
+	clear        []*tombstone        // that hide nothing of it, although they cover it
 	fingerprints []model.Fingerprint // of its streams; nil until asked for
 }
 
@@ -188,10 +189,11 @@ func (db *DB) moveAway(t *tenant, handles ...*blockHandle) error {
 	var errs []error
 	for _, h := range handles {
 		h.mu.Lock()
-		to := path.Join(db.cfg.Dir, tmpName, h.meta.ULID.String())
-		err := db.cfg.FS.Rename(h.path, to)
-		if err == nil {
-			h.path, h.gone = to, true
+		var err error
+		if to := path.Join(db.cfg.Dir, tmpName, h.meta.ULID.String()); !h.gone {
+			if err = db.cfg.FS.Rename(h.path, to); err == nil {
+				h.path, h.gone = to, true
+			}
 		}
 		h.mu.Unlock()
 		errs = append(errs, err)
@@ -236,8 +238,7 @@ func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
 		found = slices.Contains(b, h)
 		return without(b, h), ts
 	})
-	text := fmt.Sprintf("block %s of tenant %s (%s, %d entries) is corrupt and was moved to %s: %v",
-		h.meta.ULID, t.id, h.meta.Day, h.meta.Entries, quarantineName, cause)
+	text := h.corruptText(t.id, cause)
 	if !found || db.closed.Load() { // another query saw it first, or the directory is not ours any more
 		return text
 	}
@@ -248,8 +249,19 @@ func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
 	if err := db.quarantine(h.directory(), string(t.id)+"-"+h.meta.ULID.String(), text); err != nil {
 		db.cfg.Logger.Error("corrupt block could not be moved to quarantine", "block", h.meta.ULID, "err", err)
 	}
+	if _, ok := db.rangeOf(t.id, groupBlock{ULID: h.meta.ULID, Day: h.meta.Day}); ok {
+		t.mu.Lock()
+		t.lost = append(t.lost, groupBlock{ULID: h.meta.ULID, Day: h.meta.Day})
+		t.mu.Unlock()
+		db.tendSoon()
+	}
 	db.cfg.Logger.Error("block quarantined", "tenant", t.id, "block", h.meta.ULID, "day", h.meta.Day, "entries", h.meta.Entries, "err", cause)
 	return text
+}
+
+func (h *blockHandle) corruptText(id model.TenantID, cause error) string {
+	return fmt.Sprintf("block %s of tenant %s (%s, %d entries) is corrupt and was moved to %s: %v",
+		h.meta.ULID, id, h.meta.Day, h.meta.Entries, quarantineName, cause)
 }
 
 // quarantine moves a directory away and leaves the reason beside it.
@@ -266,121 +278,4 @@ func (db *DB) quarantine(dir, name, reason string) error {
 		return err
 	}
 	return vfs.ReplaceFile(fsys, path.Join(to, name+".reason"), []byte(reason+"\n"))
-}
-
-// loaded is what the block directories hold when the database is opened.
-type loaded struct {
-	handles map[model.TenantID][]*blockHandle
-	marks   map[model.TenantID]uint64 // highest walTo of complete groups
-}
-
-// loadBlocks reads every block's meta. Groups that a crash left incomplete are removed: the log still has their
-// entries, because a mark is only moved when all members stand.
-func (db *DB) loadBlocks() (loaded, error) {
-	out := loaded{handles: map[model.TenantID][]*blockHandle{}, marks: map[model.TenantID]uint64{}}
-	root := path.Join(db.cfg.Dir, blocksName)
-	tenants, err := db.cfg.FS.List(root)
-	if err != nil {
-		return out, fmt.Errorf("list %s: %w", root, err)
-	}
-	for _, name := range tenants {
-		id, err := model.ParseTenantID(name)
-		if err != nil {
-			db.replay.Groups = append(db.replay.Groups, fmt.Sprintf("%s is no tenant's directory and was left alone", path.Join(root, name)))
-			continue
-		}
-		handles, err := db.loadTenantBlocks(id, path.Join(root, name))
-		if err != nil {
-			return out, err
-		}
-		out.handles[id] = handles
-		for _, h := range handles {
-			out.marks[id] = max(out.marks[id], h.meta.WalTo)
-		}
-	}
-	return out, nil
-}
-
-func (db *DB) loadTenantBlocks(id model.TenantID, dir string) ([]*blockHandle, error) {
-	names, err := db.cfg.FS.List(dir)
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", dir, err)
-	}
-	var metas []block.Meta
-	for _, name := range names {
-		if _, err := ulid.ParseStrict(name); err != nil {
-			db.replay.Groups = append(db.replay.Groups, fmt.Sprintf("%s is no block and was left alone", path.Join(dir, name)))
-			continue
-		}
-		m, err := db.readMeta(path.Join(dir, name))
-		if errors.Is(err, block.ErrCorrupt) {
-			text := fmt.Sprintf("block %s of tenant %s is corrupt and was moved to %s: %v", name, id, quarantineName, err)
-			db.replay.Groups = append(db.replay.Groups, text)
-			db.metrics.badBlocks.Inc()
-			if err := db.quarantine(path.Join(dir, name), string(id)+"-"+name, text); err != nil {
-				return nil, fmt.Errorf("quarantine block %s: %w", name, err)
-			}
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read block %s: %w", name, err)
-		}
-		if m.Tenant != id {
-			return nil, fmt.Errorf("block %s lies in the directory of tenant %s but belongs to %s", name, id, m.Tenant)
-		}
-		metas = append(metas, m)
-	}
-	return db.keepComplete(id, dir, metas)
-}
-
-func (db *DB) readMeta(dir string) (block.Meta, error) {
-	m, err := block.ReadMeta(db.cfg.FS, dir)
-	if errors.Is(err, block.ErrCorrupt) {
-		m, err = block.ReadMeta(db.cfg.FS, dir) // confirmed by a second read
-	}
-	if err != nil {
-		return m, err
-	}
-	// A meta alone is no block: what counts here moves the mark, and replay skips what is below.
-	for _, f := range m.Files {
-		info, err := db.cfg.FS.Stat(path.Join(dir, f.Name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return m, fmt.Errorf("%w: %s is missing", block.ErrCorrupt, f.Name)
-		}
-		if err != nil {
-			return m, err
-		}
-		if info.Size() != f.Bytes {
-			return m, fmt.Errorf("%w: %s has %d bytes, want %d", block.ErrCorrupt, f.Name, info.Size(), f.Bytes)
-		}
-	}
-	return m, nil
-}
-
-// keepComplete removes what an interrupted flush left. A group that misses members although its mark was recorded was
-// complete once: its other members hold the only copy of their entries, so they stay.
-func (db *DB) keepComplete(id model.TenantID, dir string, metas []block.Meta) ([]*blockHandle, error) {
-	complete, incomplete := block.CompleteGroups(metas)
-	for _, m := range incomplete {
-		if m.WalTo <= uint64(db.state.WalTo[id]) {
-			db.replay.Groups = append(db.replay.Groups, fmt.Sprintf("block %s of tenant %s belongs to a group of %d of which some are missing", m.ULID, id, m.Group.Count))
-			complete = append(complete, m)
-			continue
-		}
-		if err := db.cfg.FS.RemoveAll(path.Join(dir, m.ULID.String())); err != nil {
-			return nil, fmt.Errorf("remove block %s of an interrupted flush: %w", m.ULID, err)
-		}
-		db.cfg.Logger.Info("removed a block of an interrupted flush; its entries are in the log", "tenant", id, "block", m.ULID)
-	}
-	if len(incomplete) > 0 {
-		if err := db.cfg.FS.SyncDir(dir); err != nil { // before a retry can bring the same entries under another name
-			return nil, fmt.Errorf("sync %s: %w", dir, err)
-		}
-	}
-	handles := make([]*blockHandle, 0, len(complete))
-	for _, m := range complete {
-		handles = append(handles, &blockHandle{meta: m, path: path.Join(dir, m.ULID.String())})
-	}
-	sortHandles(handles)
-	return handles, nil
 }

@@ -45,14 +45,25 @@ type Config struct {
 	Sync         wal.SyncPolicy
 	SyncInterval time.Duration
 
-	FlushBytes     int64         // raw bytes in all heads that start a flush; 512 MiB
-	FlushAge       time.Duration // age of the oldest entry in a head that starts one; 1 h
-	ChunkIdle      time.Duration // a run without new entries is closed after this; 30 min
-	HeadOpenBytes  int64         // memory of open runs over all streams; 64 MiB
-	HeadBytesMax   int64         // memory of all heads above which pushes are refused; 512 MiB
-	OpenBlocks     int           // blocks whose files are kept open; 512
-	CheckInterval  time.Duration // of the maintenance; 1 s
-	QueryPageBytes int64         // lines that an ordered query gathers before it hands them out; 16 MiB
+	FlushBytes    int64         // raw bytes in all heads that start a flush; 512 MiB
+	FlushAge      time.Duration // age of the oldest entry in a head that starts one; 1 h
+	ChunkIdle     time.Duration // a run without new entries is closed after this; 30 min
+	HeadOpenBytes int64         // memory of open runs over all streams; 64 MiB
+	HeadBytesMax  int64         // memory of all heads above which pushes are refused; 512 MiB
+	OpenBlocks    int           // blocks whose files are kept open; 512
+	CheckInterval time.Duration // of the maintenance; 1 s
+
+	// Retention says how long a tenant's entries are kept; nil: for ever. It is asked again and again.
+	Retention func(model.TenantID) Retention
+	// RetentionBytes is how much all blocks together may take before the oldest are removed; 0: no limit.
+	RetentionBytes int64
+	// DiskSpace tells the room on the file system of Dir; nil: it is not watched.
+	DiskSpace func() (Disk, error)
+	// FreeSpaceMin is the free space below which pushes are refused; 0: 5 % of the disk, at least 1 GiB, at most a quarter.
+	FreeSpaceMin int64
+	NoCompaction bool
+
+	QueryPageBytes int64 // lines that an ordered query gathers before it hands them out; 16 MiB
 
 	Now        func() time.Time
 	Logger     *slog.Logger
@@ -111,18 +122,27 @@ type DB struct {
 	mu      sync.RWMutex // guards tenants; never held across I/O
 	tenants map[model.TenantID]*tenant
 
-	flushMu    sync.Mutex // held by the one flush that runs; guards the two below and every tenant's leftovers
+	flushMu sync.Mutex // held by the one flush, delete or recovery that runs; guards every tenant's leftovers
+
+	stateMu    sync.Mutex // guards the two below; held while state.json is written
 	state      *state
-	stateDirty bool // state holds marks that state.json does not have yet
+	stateDirty bool // state holds what state.json does not have yet
 
 	appendedEntries, appendedBytes atomic.Uint64
 
+	guard   guard
+	removed removals
+	leaving leaving
+
 	flushed atomic.Pointer[flushReport]
 	replay  ReplayReport
-	cancel  context.CancelFunc // ends the maintenance, and flushes
-	stop    <-chan struct{}    // closed by cancel
-	kick    chan struct{}      // asks the maintenance to look now
-	done    chan struct{}      // closed when the maintenance ended
+	lost    map[model.TenantID][]lostRange // while the database is opened: what replay brings back from below the marks
+	cancel  context.CancelFunc             // ends the maintenance, and flushes
+	stop    <-chan struct{}                // closed by cancel
+	kick    chan struct{}                  // asks the maintenance to look now
+	done    chan struct{}                  // closed when the maintenance ended
+	tending chan struct{}                  // asks who tends the blocks to look now
+	tended  chan struct{}                  // closed when that ended
 	closed  atomic.Bool
 }
 
@@ -137,6 +157,9 @@ type tenant struct {
 	flushing *frozen      // cut and not yet in blocks
 	view     *view        // the current one; never nil
 
+	recovered []groupBlock // corrupt blocks whose entries came back from the log into head
+	lost      []groupBlock // corrupt blocks that nobody has tried to get back yet
+
 	leftovers []ulid.ULID // blocks of a flush that failed half-way; guarded by DB.flushMu
 }
 
@@ -144,6 +167,18 @@ type tenant struct {
 type frozen struct {
 	head     *head.Head
 	from, to wal.Position // its records lie in [from, to)
+
+	recovered []groupBlock // corrupt blocks whose entries are in it
+}
+
+// replaces names the corrupt blocks of a day whose entries are in the head.
+func (f *frozen) replaces(day string) (out []ulid.ULID) {
+	for _, b := range f.recovered {
+		if b.Day == day {
+			out = append(out, b.ULID)
+		}
+	}
+	return out
 }
 
 // ReplayReport tells what opening found in the log.
@@ -151,6 +186,7 @@ type ReplayReport struct {
 	Records, Entries, Duplicates uint64
 	Bytes                        int64
 	Took                         time.Duration
+	Recovered                    uint64   // entries of lost blocks that the log still had
 	Damage                       []string // what was skipped as corrupt, in words
 	Groups                       []string // what was found wrong with blocks, in words
 }
@@ -160,7 +196,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	cfg.setDefaults()
 	db := &DB{
 		cfg: cfg, tenants: map[model.TenantID]*tenant{}, decoder: record.NewDecoder(),
-		kick: make(chan struct{}, 1), done: make(chan struct{}),
+		kick: make(chan struct{}, 1), done: make(chan struct{}), tending: make(chan struct{}, 1), tended: make(chan struct{}),
+		guard: guard{min: uint64(max(cfg.FreeSpaceMin, 0))},
 	}
 	db.metrics = newMetrics(cfg.Registerer, db)
 	db.cache = newBlockCache(cfg.OpenBlocks)
@@ -172,6 +209,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	run, cancel := context.WithCancel(context.Background())
 	db.cancel, db.stop = cancel, run.Done()
 	go db.maintain(run)
+	go db.tend(run)
 	return db, nil
 }
 
@@ -183,6 +221,7 @@ func (db *DB) Close() error {
 	}
 	db.cancel()
 	<-db.done
+	<-db.tended
 	db.flushMu.Lock()   // a flush that somebody asked for ends soon; later ones see that we are closed
 	db.flushMu.Unlock() //nolint:staticcheck // waiting is all that is wanted
 	err := db.log.Close()

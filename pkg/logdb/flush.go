@@ -19,7 +19,6 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
-	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 	"github.com/woodshed-logs/woodshed/pkg/wal"
@@ -228,59 +227,25 @@ func (db *DB) flushOrCarry(ctx context.Context, t *tenant, all bool) (blocks int
 	if h.EntryCount() == 0 {
 		return blocks, nil
 	}
-	if !all && db.small(h) && !db.dayClosed(h) {
+	if !all && db.small(h) && !db.dayClosed(h) && !t.hasRecovered() {
 		return blocks, db.carry(ctx, t)
 	}
-	if err := db.cut(ctx, t); err != nil {
+	if _, err := db.cut(ctx, t); err != nil {
 		return blocks, err
 	}
 	n, err := db.flushTenant(ctx, t)
 	return blocks + n, err
 }
 
-// cut takes the tenant's head at one position of the log: everything below it is in the cut head, nothing else is.
-func (db *DB) cut(ctx context.Context, t *tenant) error {
-	return logError(db.log.Barrier(ctx, func(at wal.Position) *wal.Record {
-		t.update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) {
-			t.flushing = &frozen{head: t.head, from: t.from, to: at}
-			t.head, t.from = head.New(&db.heads), 0
-			return b, ts
-		})
-		return nil
-	}))
-}
-
-// carry writes a small head into the log again, as one record that replaces what stands below, so that it holds no old
-// segment back. Nothing can come between the head as it is and the record: both belong to one barrier.
-func (db *DB) carry(ctx context.Context, t *tenant) error {
-	var failed error
-	err := db.log.Barrier(ctx, func(wal.Position) *wal.Record {
-		t.mu.RLock()
-		h, from := t.head, t.from
-		t.mu.RUnlock()
-		if from == 0 || h.Bytes().Raw.Load() >= 2*db.carryBytesMax() || !db.holdsBack(from) {
-			return nil // nothing there, or grown meanwhile, or not in the way
-		}
-		oldest, _ := h.Oldest()
-		streams, err := h.Entries()
-		if err != nil {
-			failed = err
-			return nil
-		}
-		payload := record.AppendKept(nil, record.Push{Tenant: t.id, Arrival: oldest, Streams: streams})
-		return &wal.Record{Type: record.TypeCarry, Payload: [][]byte{payload}, Apply: func(at wal.Position) {
-			t.mu.Lock()
-			t.from = at
-			t.mu.Unlock()
-			db.metrics.carries.Inc()
-		}}
-	})
-	return errors.Join(logError(err), failed)
-}
-
 // flushTenant writes the tenant's cut head as a group of blocks, one per UTC day. On an error nothing of it counts, the cut
 // head stays readable, and the flush may be tried again.
 func (db *DB) flushTenant(ctx context.Context, t *tenant) (blocks int, err error) {
+	t.mu.RLock()
+	f := t.flushing
+	t.mu.RUnlock()
+	if f == nil {
+		return 0, nil // there was nothing to cut
+	}
 	start := time.Now()
 	defer func() {
 		result := "ok"
@@ -290,9 +255,6 @@ func (db *DB) flushTenant(ctx context.Context, t *tenant) (blocks int, err error
 		db.metrics.flushes.WithLabelValues(result).Inc()
 		db.metrics.flushSeconds.Observe(time.Since(start).Seconds())
 	}()
-	t.mu.RLock()
-	f := t.flushing
-	t.mu.RUnlock()
 	if err := db.sealAll(ctx, f.head); err != nil {
 		return 0, err
 	}
@@ -311,13 +273,20 @@ func (db *DB) flushTenant(ctx context.Context, t *tenant) (blocks int, err error
 		return append(b, handles...), ts
 	})
 	f.head.Release()
-	db.state.WalTo[t.id] = f.to
-	if err := db.state.save(db.cfg.FS, db.cfg.Dir); err != nil {
-		db.stateDirty = true // the log must not be dropped before the mark is saved
-		return len(handles), err
+	return len(handles), db.changeState(func(s *state) { s.flushed(t.id, f, handles) })
+}
+
+// flushed notes a complete group: its mark, and where the log has what it was made of.
+func (s *state) flushed(id model.TenantID, f *frozen, handles []*blockHandle) {
+	s.WalTo[id] = max(s.WalTo[id], f.to)
+	for _, b := range f.recovered {
+		s.forget(id, b.ULID)
 	}
-	db.stateDirty = false
-	return len(handles), nil
+	g := groupRecord{From: f.from, To: f.to}
+	for _, h := range handles {
+		g.Blocks = append(g.Blocks, groupBlock{ULID: h.meta.ULID, Day: h.meta.Day})
+	}
+	s.Groups[id] = append(s.Groups[id], g)
 }
 
 // sealAll encodes what is left of a cut head.
@@ -391,7 +360,8 @@ func (db *DB) writeGroup(ctx context.Context, t *tenant, f *frozen, days []dayCh
 	var handles []*blockHandle
 	for i, d := range days {
 		meta := block.Meta{
-			ULID: ulid.Make(), Instance: db.cfg.Instance, Tenant: t.id, Day: d.day, WalTo: uint64(f.to),
+			ULID: ulid.Make(), Instance: db.cfg.Instance, Tenant: t.id, Day: d.day,
+			WalFrom: uint64(f.from), WalTo: uint64(f.to), Parents: f.replaces(d.day),
 			Group: block.Group{ULID: group, Index: i, Count: len(days)}, Replicas: block.ReplicasUnknown,
 		}
 		t.leftovers = append(t.leftovers, meta.ULID) // until the whole group stands
@@ -441,11 +411,8 @@ func (db *DB) removeLeftovers(t *tenant, dir string) error {
 
 // dropLog gives back the segments that no head needs any more.
 func (db *DB) dropLog(ctx context.Context) error {
-	if db.stateDirty {
-		if err := db.state.save(db.cfg.FS, db.cfg.Dir); err != nil {
-			return err
-		}
-		db.stateDirty = false
+	if err := db.saveState(); err != nil { // the log must not be dropped before the marks are saved
+		return err
 	}
 	var need wal.Position
 	err := db.log.Barrier(ctx, func(at wal.Position) *wal.Record {
@@ -468,5 +435,9 @@ func (db *DB) dropLog(ctx context.Context) error {
 	if err := db.log.DropBefore(need); err != nil {
 		return fmt.Errorf("drop log: %w", err)
 	}
+	first := db.log.State().First
+	db.stateMu.Lock()
+	defer db.stateMu.Unlock()
+	db.stateDirty = db.state.forgetBefore(first) || db.stateDirty // the next save brings it; nobody relies on it
 	return nil
 }

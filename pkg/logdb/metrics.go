@@ -15,6 +15,10 @@ type metrics struct {
 	flushSeconds               prometheus.Histogram
 	carries                    prometheus.Counter
 	badChunks, badBlocks       prometheus.Counter
+	recovered, deletes         prometheus.Counter
+	removedBlocks              *prometheus.CounterVec
+	removedEntries             *prometheus.CounterVec
+	removedBytes               *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer, db *DB) *metrics {
@@ -31,7 +35,21 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 	gauge("tenants", "Tenants with data.", func() float64 { db.mu.RLock(); defer db.mu.RUnlock(); return float64(len(db.tenants)) })
 	gauge("blocks", "Blocks on disk.", func() float64 { return float64(db.blockTotals().Blocks) })
 	gauge("block_bytes", "Bytes of blocks on disk.", func() float64 { return float64(db.blockTotals().DiskBytes) })
+	removed := func(what, help string) *prometheus.CounterVec {
+		return f.NewCounterVec(prometheus.CounterOpts{Name: "woodshed_retention_removed_" + what + "_total", Help: help}, []string{"reason"})
+	}
+	gauge("disk_free_bytes", "Free space on the file system of the data directory.", func() float64 { return float64(db.guard.state().Disk.Free) })
+	gauge("disk_guard_bytes", "Free space below which pushes are refused.", func() float64 { return float64(db.guard.state().Guard) })
+	gauge("pushes_refused_for_space", "1 while pushes are refused because the disk is nearly full.", func() float64 {
+		if db.guard.state().Refusing {
+			return 1
+		}
+		return 0
+	})
 	return &metrics{
+		removedBlocks:  removed("blocks", "Blocks that retention removed, by reason."),
+		removedEntries: removed("entries", "Entries of blocks that retention removed whole, by reason."),
+		removedBytes:   removed("bytes", "Bytes of blocks that retention removed, by reason."),
 		entries:        counter("entries_appended_total", "Entries made durable and visible."),
 		duplicates:     counter("entries_duplicate_total", "Entries dropped because an equal one was still in the head."),
 		bytes:          counter("bytes_appended_total", "Lines and metadata of appended entries, uncompressed."),
@@ -45,6 +63,8 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 		}),
 		carries:   counter("carries_total", "Small heads carried forward in the log instead of flushed."),
 		badChunks: counter("corrupt_chunks_total", "Chunks left out of an answer because they are corrupt."),
+		deletes:   counter("deletes_total", "Deletes that were accepted."),
+		recovered: counter("recovered_entries_total", "Entries of corrupt blocks that came back from the log."),
 		badBlocks: counter("quarantined_blocks_total", "Blocks moved to quarantine because they are corrupt."),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -31,10 +32,18 @@ func (db *DB) open(ctx context.Context) error {
 	if db.state, err = loadState(fsys, dir); err != nil {
 		return err
 	}
-	blocks, err := db.loadBlocks()
+	first, found, err := wal.First(fsys, path.Join(dir, walName))
 	if err != nil {
 		return err
 	}
+	if !found {
+		first = math.MaxUint64 // the log has nothing
+	}
+	blocks, err := db.loadBlocks(ctx, first)
+	if err != nil {
+		return err
+	}
+	db.lost = db.findLost(first, blocks)
 	for id, handles := range blocks.handles {
 		db.tenantFor(id).update(db, func(_ []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) { return handles, ts })
 	}
@@ -44,10 +53,14 @@ func (db *DB) open(ctx context.Context) error {
 			db.stateDirty = true // a crash or a fault came between the group and its mark
 		}
 	}
+	if err := db.loadTombstones(); err != nil {
+		return err
+	}
 	end, err := db.replayLog(ctx)
 	if err != nil {
 		return err
 	}
+	db.lost = nil
 	return db.openLog(ctx, end)
 }
 
@@ -87,7 +100,11 @@ func (db *DB) replayLog(ctx context.Context) (end wal.Position, err error) {
 	if len(r.Damage) > 0 {
 		db.cfg.Logger.Error("the log has damage; records in it are lost", "damage", strings.Join(r.Damage, "; "))
 	}
-	db.cfg.Logger.Info("log replayed", "records", r.Records, "entries", r.Entries, "bytes", r.Bytes, "took", r.Took)
+	if r.Recovered > 0 {
+		r.Groups = append(r.Groups, fmt.Sprintf("%d entries of lost blocks came back from the log", r.Recovered))
+		db.metrics.recovered.Add(float64(r.Recovered))
+	}
+	db.cfg.Logger.Info("log replayed", "recovered", r.Recovered, "records", r.Records, "entries", r.Entries, "bytes", r.Bytes, "took", r.Took)
 	return stats.End, nil
 }
 
@@ -96,8 +113,8 @@ func (db *DB) replayRecord(at wal.Position, typ byte, payload []byte) error {
 	if err != nil {
 		return fmt.Errorf("record at %d: %w", at, err)
 	}
-	if at < db.state.WalTo[id] {
-		return nil // in blocks
+	if at < db.state.WalTo[id] { // in blocks, unless one of them is lost
+		return db.replayLost(db.tenantFor(id), at, typ, payload)
 	}
 	p, err := db.decoder.Decode(typ, payload)
 	if err != nil {

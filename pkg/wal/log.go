@@ -258,6 +258,7 @@ type State struct {
 	LastFailureAt time.Time
 
 	Sync       SyncPolicy
+	First      Position // the beginning of the oldest segment
 	Next       Position // the next record will stand here or later
 	Segments   int      // that a replay would read
 	Bytes      int64    // of these on disk
@@ -276,7 +277,9 @@ func (l *Log) State() State {
 	defer l.mu.Unlock()
 	s.LastFailure, s.LastFailureAt = l.past.err, l.past.since
 	s.Next, s.Segments, s.Spares = l.next, len(l.segments), len(l.spares)
+	s.First = l.next
 	for _, seg := range l.segments {
+		s.First = min(s.First, NewPosition(seg.sequence, 0))
 		if seg.sequence == l.active {
 			seg.bytes = max(seg.bytes, l.next.Offset())
 		}

@@ -75,6 +75,18 @@ func Replay(ctx context.Context, cfg ReplayConfig, fn func(at Position, typ byte
 	return r.stats, nil
 }
 
+// First returns the beginning of the oldest segment in a directory; false when there is none.
+func First(fsys vfs.FS, dir string) (Position, bool, error) {
+	found, err := list(fsys, dir)
+	if err != nil {
+		return 0, false, fmt.Errorf("find the beginning of the log: %w", err)
+	}
+	if len(found.segments) == 0 {
+		return 0, false, nil
+	}
+	return NewPosition(found.segments[0], 0), true, nil
+}
+
 type replayer struct {
 	cfg    ReplayConfig
 	fn     func(at Position, typ byte, payload []byte) error

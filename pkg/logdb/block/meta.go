@@ -63,6 +63,7 @@ type Meta struct {
 	Level    int            `json:"level"` // of compaction, from 0
 	Group    Group          `json:"group"`
 	Parents  []ulid.ULID    `json:"parents,omitempty"` // blocks that this one replaces
+	WalFrom  uint64         `json:"walFrom"`           // no entry from before this WAL position
 	WalTo    uint64         `json:"walTo"`             // entries from before this WAL position
 	Replicas Replicas       `json:"replicas"`
 

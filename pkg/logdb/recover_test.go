@@ -1,0 +1,132 @@
+package logdb
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/vfs"
+)
+
+// damage flips a byte in the middle of a file.
+func damage(t *testing.T, fsys vfs.FS, name string) {
+	t.Helper()
+	f, err := fsys.OpenReadWrite(name)
+	require.NoError(t, err)
+	size, err := f.Size()
+	require.NoError(t, err)
+	b := make([]byte, 1)
+	_, err = f.ReadAt(b, size/2)
+	require.NoError(t, err)
+	b[0] ^= 0x40
+	_, err = f.WriteAt(b, size/2)
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	require.NoError(t, f.Close())
+}
+
+// twoDays appends entries of two days, flushes them, and appends more.
+func twoDays(t *testing.T, db *DB) {
+	t.Helper()
+	ctx := context.Background()
+	for i := range 6 {
+		for _, tenant := range []model.TenantID{"t", "other"} {
+			e := model.Entry{Timestamp: at(time.Duration(i)*time.Minute - time.Duration(i%2)*day), Line: fmt.Sprintf("%s line %d", tenant, i), Level: "info"}
+			require.NoError(t, db.Append(ctx, pushOf(tenant, streamOf("a", e))))
+		}
+	}
+	require.NoError(t, db.Flush(ctx))
+	require.NoError(t, db.Append(ctx, pushOf("t", streamOf("a", model.Entry{Timestamp: at(time.Hour), Line: "later"}))))
+}
+
+// A block that the log still covers is quarantined and made again, whatever part of it is damaged or missing, and its
+// entries are there once: now, after another flush, and after restarts in between.
+func TestCoveredBlockComesBack(t *testing.T) {
+	f := func(name string, harm func(t *testing.T, fsys vfs.FS, dir string)) {
+		t.Run(name, func(t *testing.T) {
+			fsys := vfs.NewMem()
+			cfg := testConfig(t, fsys)
+			db := openDB(t, cfg)
+			twoDays(t, db)
+			want, others := all(t, db, "t"), all(t, db, "other")
+			victim := db.lookup("t").view.blocks[1].path
+			require.NoError(t, db.Close())
+			harm(t, fsys, victim)
+
+			db = openDB(t, cfg)
+			require.EqualValues(t, 3, db.Replay().Recovered)
+			require.Equal(t, want, all(t, db, "t"))
+			require.Equal(t, others, all(t, db, "other"))
+			require.NoError(t, db.Close())
+			db = openDB(t, cfg) // not flushed: once more
+			require.EqualValues(t, 3, db.Replay().Recovered)
+			require.Equal(t, want, all(t, db, "t"))
+			require.NoError(t, db.Flush(context.Background()))
+			require.Equal(t, want, all(t, db, "t"))
+			require.NoError(t, db.Close())
+			db = openDB(t, cfg)
+			require.Zero(t, db.Replay().Recovered, "it was replaced")
+			require.Equal(t, want, all(t, db, "t"))
+		})
+	}
+	for _, name := range []string{"chunks.bin", "index.db", "meta.json"} {
+		f("bit flip in "+name, func(t *testing.T, fsys vfs.FS, dir string) { damage(t, fsys, path.Join(dir, name)) })
+		f("no "+name, func(t *testing.T, fsys vfs.FS, dir string) { require.NoError(t, fsys.Remove(path.Join(dir, name))) })
+	}
+	f("no block", func(t *testing.T, fsys vfs.FS, dir string) { require.NoError(t, fsys.RemoveAll(dir)) })
+}
+
+// The same while the database runs: a query finds the damage, the log heals it.
+func TestCoveredBlockComesBackWhileRunning(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	twoDays(t, db)
+	want := all(t, db, "t")
+	handle := db.lookup("t").view.blocks[0]
+	db.cache.forget(handle)
+	require.NoError(t, handle.open.Close())
+	handle.open = nil
+	damage(t, fsys, path.Join(handle.path, "index.db"))
+	require.Len(t, lines(t, db, "t"), len(want)-3, "without the block's entries, with a warning")
+	require.NoError(t, db.tendBlocks(context.Background()))
+	require.Equal(t, want, all(t, db, "t"))
+	require.NoError(t, db.Close())
+	db = openDB(t, cfg) // before any flush
+	require.Equal(t, want, all(t, db, "t"))
+	require.NoError(t, db.Flush(context.Background()))
+	require.NoError(t, db.Close())
+	require.Equal(t, want, all(t, openDB(t, cfg), "t"))
+}
+
+// Without the log the block's entries are lost, and only they; what is left of its group stays.
+func TestUncoveredBlockIsLostAlone(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	twoDays(t, db)
+	want := all(t, db, "t")
+	require.NoError(t, db.Flush(context.Background()))
+	victim := db.lookup("t").view.blocks[1].path
+	require.NoError(t, db.Close())
+	names, err := fsys.List(path.Join(testDir, walName))
+	require.NoError(t, err)
+	for _, n := range names {
+		require.NoError(t, fsys.Remove(path.Join(testDir, walName, n)))
+	}
+	damage(t, fsys, path.Join(victim, "meta.json"))
+	db = openDB(t, cfg)
+	require.Zero(t, db.Replay().Recovered)
+	require.Len(t, all(t, db, "t"), len(want)-3)
+	require.NotEmpty(t, db.Replay().Groups, "and it is said")
+	require.NoError(t, db.Close())
+
+	// Even without its marks: the log does not have the entries of an incomplete group, so the group stays.
+	require.NoError(t, fsys.Remove(path.Join(testDir, stateName)))
+	require.Len(t, all(t, openDB(t, cfg), "t"), len(want)-3)
+}
