@@ -22,6 +22,8 @@ func (db *DB) Append(ctx context.Context, p storage.Push) error {
 	if err := db.admit(); err != nil { // every refusal is decided before anything is written
 		return err
 	}
+	db.active.Add(1)
+	defer db.active.Add(-1)
 	t := db.tenantFor(p.Tenant)
 	r := wal.Record{Apply: func(at wal.Position) {
 		added := db.apply(t, at, p.Streams, p.Arrival)

@@ -22,6 +22,7 @@ type blockHandle struct {
 	meta block.Meta
 
 	views atomic.Int32 // that name it; at zero its files go
+	stuck atomic.Bool  // cannot be merged: it, or one that was to be merged with it, is damaged
 
 	mu           sync.Mutex // guards the fields below; held while opening and while the directory moves
 	path         string

@@ -61,7 +61,9 @@ type Config struct {
 	DiskSpace func() (Disk, error)
 	// FreeSpaceMin is the free space below which pushes are refused; 0: 5 % of the disk, at least 1 GiB, at most a quarter.
 	FreeSpaceMin int64
-	NoCompaction bool
+	// NoCompaction leaves blocks as they were flushed, but for what deletes and retention take out of them.
+	NoCompaction    bool
+	CompactionBytes int64 // entries that a merge holds in memory; 64 MiB
 
 	QueryPageBytes int64 // lines that an ordered query gathers before it hands them out; 16 MiB
 
@@ -129,6 +131,7 @@ type DB struct {
 	stateDirty bool // state holds what state.json does not have yet
 
 	appendedEntries, appendedBytes atomic.Uint64
+	active                         atomic.Int64 // pushes and queries that run now: merges let them go first
 
 	guard   guard
 	removed removals
@@ -141,7 +144,7 @@ type DB struct {
 	stop    <-chan struct{}                // closed by cancel
 	kick    chan struct{}                  // asks the maintenance to look now
 	done    chan struct{}                  // closed when the maintenance ended
-	tending chan struct{}                  // asks who tends the blocks to look now
+	asked   atomic.Bool                    // to tend blocks at the next tick
 	tended  chan struct{}                  // closed when that ended
 	closed  atomic.Bool
 }
@@ -196,7 +199,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	cfg.setDefaults()
 	db := &DB{
 		cfg: cfg, tenants: map[model.TenantID]*tenant{}, decoder: record.NewDecoder(),
-		kick: make(chan struct{}, 1), done: make(chan struct{}), tending: make(chan struct{}, 1), tended: make(chan struct{}),
+		kick: make(chan struct{}, 1), done: make(chan struct{}), tended: make(chan struct{}),
 		guard: guard{min: uint64(max(cfg.FreeSpaceMin, 0))},
 	}
 	db.metrics = newMetrics(cfg.Registerer, db)

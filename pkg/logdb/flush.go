@@ -371,14 +371,18 @@ func (db *DB) writeGroup(ctx context.Context, t *tenant, f *frozen, days []dayCh
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("write block for %s: %w", d.day, err), db.removeLeftovers(t, dir))
 		}
-		fingerprints := make([]model.Fingerprint, len(d.streams))
-		for j := range d.streams {
-			fingerprints[j] = d.streams[j].Fingerprint
-		}
-		handles = append(handles, &blockHandle{meta: done, path: path.Join(dir, meta.ULID.String()), fingerprints: fingerprints})
+		handles = append(handles, &blockHandle{meta: done, path: path.Join(dir, meta.ULID.String()), fingerprints: fingerprintsOf(d.streams)})
 	}
 	t.leftovers = nil
 	return handles, nil
+}
+
+func fingerprintsOf(streams []block.StreamInfo) []model.Fingerprint {
+	out := make([]model.Fingerprint, len(streams))
+	for i := range streams {
+		out[i] = streams[i].Fingerprint
+	}
+	return out
 }
 
 func chunkSeq(chunks []*chunk.Encoded) iter.Seq2[*chunk.Encoded, error] {

@@ -16,6 +16,11 @@ type metrics struct {
 	carries                    prometheus.Counter
 	badChunks, badBlocks       prometheus.Counter
 	recovered, deletes         prometheus.Counter
+	compactions                *prometheus.CounterVec
+	compactionRead             prometheus.Counter
+	compactionWritten          prometheus.Counter
+	compactionDropped          prometheus.Counter
+	compactionSeconds          prometheus.Histogram
 	removedBlocks              *prometheus.CounterVec
 	removedEntries             *prometheus.CounterVec
 	removedBytes               *prometheus.CounterVec
@@ -47,6 +52,15 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 		return 0
 	})
 	return &metrics{
+		compactions: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "woodshed_compactions_total", Help: "Merges and rewrites of blocks, by result.",
+		}, []string{"result"}),
+		compactionRead:    counter("compaction_read_bytes_total", "Bytes of blocks that were merged or written again."),
+		compactionWritten: counter("compaction_written_bytes_total", "Bytes of blocks that merges wrote."),
+		compactionDropped: counter("compaction_dropped_entries_total", "Entries that merges left out: deleted, or of streams whose time is over."),
+		compactionSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "woodshed_compaction_duration_seconds", Help: "Time to write one merged block.", Buckets: prometheus.ExponentialBuckets(0.05, 4, 8),
+		}),
 		removedBlocks:  removed("blocks", "Blocks that retention removed, by reason."),
 		removedEntries: removed("entries", "Entries of blocks that retention removed whole, by reason."),
 		removedBytes:   removed("bytes", "Bytes of blocks that retention removed, by reason."),

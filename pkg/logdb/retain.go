@@ -218,7 +218,8 @@ func (db *DB) removeBlocks(t *tenant, reason string, over []*blockHandle) error 
 	if len(over) == 0 {
 		return nil
 	}
-	if err := db.replaceBlocks(t, over, nil); err != nil {
+	installed, err := db.replaceBlocks(t, over, nil)
+	if !installed {
 		return fmt.Errorf("remove %d blocks of tenant %s: %w", len(over), t.id, err)
 	}
 	sum := Removal{Blocks: len(over), Last: db.cfg.Now()}
@@ -234,13 +235,14 @@ func (db *DB) removeBlocks(t *tenant, reason string, over []*blockHandle) error 
 	newest := slices.MaxFunc(over, func(a, b *blockHandle) int { return cmp.Compare(a.meta.MaxTime, b.meta.MaxTime) })
 	sum.LastText = fmt.Sprintf("%d blocks of tenant %s up to %s, %d entries, by %s", sum.Blocks, t.id, newest.meta.Day, sum.Entries, reason)
 	db.removed.add(sum)
-	return nil
+	return err
 }
 
 // replaceBlocks puts blocks in the place of others, in one step for queries and so that no crash shows both or neither:
 // what is new is durable already and names the old as its parents, or there is nothing new and the old may come back until
-// they are removed again. Old ones that cannot be moved away now are not served any more, and tried again.
-func (db *DB) replaceBlocks(t *tenant, old, fresh []*blockHandle) error {
+// they are removed again. It reports whether that is done; then an error tells that old ones, which are not served any more,
+// could not be moved away yet, which is tried again.
+func (db *DB) replaceBlocks(t *tenant, old, fresh []*blockHandle) (installed bool, err error) {
 	ids := make([]ulid.ULID, len(old))
 	for i, h := range old {
 		ids[i] = h.meta.ULID
@@ -251,7 +253,7 @@ func (db *DB) replaceBlocks(t *tenant, old, fresh []*blockHandle) error {
 		db.stateDirty = true
 		if err := db.saveLocked(); err != nil {
 			db.stateMu.Unlock()
-			return err
+			return false, err
 		}
 	}
 	db.stateMu.Unlock()
@@ -271,10 +273,10 @@ func (db *DB) replaceBlocks(t *tenant, old, fresh []*blockHandle) error {
 		return out, ts
 	})
 	if !there {
-		return errQuarantined
+		return false, errQuarantined
 	}
 	db.leaving.add(t, old)
-	return db.moveLeaving()
+	return true, db.moveLeaving()
 }
 
 // errQuarantined tells that a block went to quarantine while something was to take its place.

@@ -18,26 +18,26 @@ func (db *DB) tend(ctx context.Context) {
 	defer tick.Stop()
 	var retained, compacted time.Time
 	for {
-		asked := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-db.tending:
-			asked = true
 		}
 		db.watchDisk()
 		now := time.Now()
-		if asked || now.Sub(retained) >= max(retainEvery, db.cfg.CheckInterval) {
+		if now.Sub(retained) >= retainEvery {
 			retained = now
 			db.tell(ctx, "retention failed; it is tried again", db.retain())
 		}
-		if asked || now.Sub(compacted) >= max(compactEvery, db.cfg.CheckInterval) {
+		if db.asked.Swap(false) || now.Sub(compacted) >= compactEvery {
 			compacted = now
 			db.tell(ctx, "blocks were not tended; it is tried again", db.tendBlocks(ctx))
 		}
 	}
 }
+
+// tendSoon has the next tick tend blocks.
+func (db *DB) tendSoon() { db.asked.Store(true) }
 
 // tendBlocks does what is due for blocks besides retention.
 func (db *DB) tendBlocks(ctx context.Context) error {
@@ -58,13 +58,5 @@ func (db *DB) tendBlocks(ctx context.Context) error {
 func (db *DB) tell(ctx context.Context, message string, err error) {
 	if err != nil && ctx.Err() == nil {
 		db.cfg.Logger.Error(message, "err", err)
-	}
-}
-
-// tendSoon makes tend look now instead of at its next tick.
-func (db *DB) tendSoon() {
-	select {
-	case db.tending <- struct{}{}:
-	default:
 	}
 }
