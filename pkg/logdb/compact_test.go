@@ -1,0 +1,143 @@
+package logdb
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/stretchr/testify/require"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+	"github.com/woodshed-logs/woodshed/pkg/vfs"
+)
+
+// flushes appends and flushes n times, with entries of today and of yesterday each time, some with equal times.
+func flushes(t *testing.T, db *DB, n int) {
+	t.Helper()
+	for i := range n {
+		var streams []model.Stream
+		for s := range 4 {
+			st := streamOf(fmt.Sprint("app", s))
+			for k := range 5 {
+				st.Entries = append(st.Entries, model.Entry{
+					Timestamp: at(time.Duration(k)*time.Second - time.Duration(k%2)*day), Level: "info", Line: fmt.Sprintf("flush %d entry %d", i, k),
+				})
+			}
+			streams = append(streams, st)
+		}
+		require.NoError(t, db.Append(context.Background(), pushOf("t", streams...)))
+		require.NoError(t, db.Flush(context.Background()))
+	}
+}
+
+func TestCompaction(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	flushes(t, db, 5)
+	want := all(t, db, "t")
+	require.Len(t, db.lookup("t").view.blocks, 10)
+	require.NoError(t, db.compact(context.Background()))
+	require.Equal(t, want, all(t, db, "t"))
+	require.Len(t, db.lookup("t").view.blocks, 2, "yesterday is closed and today has enough")
+	require.EqualValues(t, 2, testutil.ToFloat64(db.metrics.compactions.WithLabelValues("ok")))
+	names, err := fsys.List(path.Join(testDir, tmpName))
+	require.NoError(t, err)
+	require.Empty(t, names, "nobody reads the old ones")
+	require.NoError(t, db.compact(context.Background()))
+	require.EqualValues(t, 2, testutil.ToFloat64(db.metrics.compactions.WithLabelValues("ok")), "nothing is left to do")
+	flushes(t, db, 1)
+	want = all(t, db, "t")
+	require.NoError(t, db.Close())
+	db = openDB(t, cfg)
+	require.Equal(t, want, all(t, db, "t"))
+	require.Empty(t, db.Replay().Groups)
+	require.Zero(t, db.Replay().Recovered, "what was merged is not missing")
+}
+
+// A merge that ended in a crash before the old blocks were gone leaves them behind: they go at the next start.
+func TestParentsGoAtStart(t *testing.T) {
+	inject := vfs.NewInject(vfs.NewMem())
+	cfg := testConfig(t, inject)
+	db := openDB(t, cfg)
+	flushes(t, db, 5)
+	want := all(t, db, "t")
+	inject.Arm(vfs.Fault{At: 1, Forever: true, Err: errNoRename, Match: func(op vfs.Op) bool {
+		return op.Kind == vfs.OpRename && path.Base(path.Dir(op.To)) == tmpName
+	}})
+	require.ErrorIs(t, db.compact(context.Background()), errNoRename)
+	require.Equal(t, want, all(t, db, "t"), "the new block is served, the old ones are not")
+	require.NotEmpty(t, db.leavingBlocks())
+	require.NoError(t, db.Close())
+	inject.Disarm()
+	db = openDB(t, cfg)
+	require.Equal(t, want, all(t, db, "t"))
+	require.NoError(t, db.compact(context.Background()))
+	require.Equal(t, want, all(t, db, "t"))
+	require.Len(t, db.lookup("t").view.blocks, 2)
+}
+
+var errNoRename = fmt.Errorf("no rename today")
+
+// A damaged block stops merges that would need it, and nothing else.
+func TestCompactionLeavesDamageAlone(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	flushes(t, db, 5)
+	require.NoError(t, db.Append(context.Background(), pushOf("u", streamOf("app0", model.Entry{Timestamp: at(-3 * day), Line: "x"}))))
+	require.NoError(t, db.Flush(context.Background()))
+	require.NoError(t, db.Close())
+	st, err := loadState(fsys, testDir)
+	require.NoError(t, err)
+	st.Groups = nil // the log does not have it any more
+	require.NoError(t, st.save(fsys, testDir))
+	db = openDB(t, cfg)
+	h := db.lookup("t").view.blocks[2]
+	for at := int64(16); at < 24; at++ { // pages begin behind the header
+		flip(t, fsys, path.Join(h.path, "chunks.bin"), at, 0xff)
+	}
+	require.NoError(t, db.compact(context.Background()))
+	require.Contains(t, db.lookup("t").view.blocks, h)
+	require.True(t, h.stuck.Load())
+	require.NoError(t, db.compact(context.Background()), "and it is not tried again and again")
+	got, said := readAll(db, "t")
+	require.NotEmpty(t, said)
+	require.NotEmpty(t, got)
+}
+
+// Retention of some streams takes them out of blocks that others still need.
+func TestRetentionOfStreams(t *testing.T) {
+	cfg := testConfig(t, vfs.NewMem())
+	now := noon
+	cfg.Now = func() time.Time { return now }
+	cfg.Retention = func(model.TenantID) Retention {
+		return Retention{Period: 30 * day, Streams: []StreamRetention{
+			{Matchers: []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "app", "app1")}, Period: 2 * day},
+		}}
+	}
+	db := openDB(t, cfg)
+	flushes(t, db, 1)
+	before := lines(t, db, "t")
+	require.NoError(t, db.compact(context.Background()))
+	require.Equal(t, before, lines(t, db, "t"))
+	now = noon.Add(2*day + time.Hour)
+	require.NoError(t, db.retain())
+	require.NoError(t, db.compact(context.Background()))
+	require.Len(t, lines(t, db, "t"), len(before)*3/4)
+	require.EqualValues(t, len(before)/4, testutil.ToFloat64(db.metrics.compactionDropped))
+	names, err := db.LabelValues(context.Background(), "t", "app", storage.Scope{Interval: always})
+	require.NoError(t, err)
+	require.Equal(t, []string{"app0", "app2", "app3"}, names)
+	done := testutil.ToFloat64(db.metrics.compactions.WithLabelValues("ok"))
+	require.NoError(t, db.compact(context.Background()))
+	require.InDelta(t, done, testutil.ToFloat64(db.metrics.compactions.WithLabelValues("ok")), 0, "once is enough")
+	now = noon.Add(31 * day)
+	require.NoError(t, db.retain())
+	require.Empty(t, lines(t, db, "t"))
+}
