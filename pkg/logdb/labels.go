@@ -41,8 +41,8 @@ func (db *DB) labelStrings(ctx context.Context, id model.TenantID, s storage.Sco
 			set[v] = struct{}{}
 		}
 		return err
-	}, func(b *block.Block) error {
-		refs, err := scopeRefs(b, s)
+	}, func(b *block.Block, masks []*tombstone) error {
+		refs, err := scopeRefs(b, s, masks)
 		if err != nil {
 			return err
 		}
@@ -58,8 +58,52 @@ func (db *DB) labelStrings(ctx context.Context, id model.TenantID, s storage.Sco
 	return slices.Sorted(maps.Keys(set)), nil
 }
 
-// scopeRefs returns the block's streams in the scope; nil when that is all of them.
-func scopeRefs(b *block.Block, s storage.Scope) (*roaring.Bitmap, error) {
+// scopeRefs returns the block's streams in the scope of which no delete hides every entry; nil when that is all of them.
+func scopeRefs(b *block.Block, s storage.Scope, masks []*tombstone) (*roaring.Bitmap, error) {
+	refs, err := streamsIn(b, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, ts := range masks {
+		if !ts.whole() {
+			continue
+		}
+		hidden, err := hiddenStreams(b, ts)
+		if err != nil {
+			return nil, err
+		}
+		if hidden.IsEmpty() {
+			continue
+		}
+		if refs == nil {
+			refs = roaring.New()
+			refs.AddRange(0, b.Meta().Streams)
+		}
+		refs.AndNot(hidden)
+	}
+	return refs, nil
+}
+
+// hiddenStreams returns the streams of the block all of whose entries a delete of whole streams hides.
+func hiddenStreams(b *block.Block, ts *tombstone) (*roaring.Bitmap, error) {
+	refs, err := b.Resolve(ts.matchers)
+	if err != nil || refs.IsEmpty() {
+		return refs, err
+	}
+	streams, err := b.Streams(refs)
+	if err != nil {
+		return nil, err
+	}
+	for i := range streams {
+		if streams[i].MinTime < ts.interval.Start || streams[i].MaxTime >= ts.interval.End {
+			refs.Remove(uint32(streams[i].Ref))
+		}
+	}
+	return refs, nil
+}
+
+// streamsIn returns the block's streams in the scope; nil when that is all of them.
+func streamsIn(b *block.Block, s storage.Scope) (*roaring.Bitmap, error) {
 	m := b.Meta()
 	whole := s.Interval.Start <= m.MinTime && m.MaxTime < s.Interval.End
 	if whole && len(s.Matchers) == 0 {
@@ -90,7 +134,7 @@ func scopeRefs(b *block.Block, s storage.Scope) (*roaring.Bitmap, error) {
 
 // forScope calls the functions for each head and block that the interval meets. A block that turns out corrupt is
 // quarantined and left out.
-func (db *DB) forScope(ctx context.Context, id model.TenantID, s storage.Scope, ofHead func(*head.Head) error, ofBlock func(*block.Block) error) error {
+func (db *DB) forScope(ctx context.Context, id model.TenantID, s storage.Scope, ofHead func(*head.Head) error, ofBlock func(*block.Block, []*tombstone) error) error {
 	t := db.lookup(id)
 	if t == nil || s.Interval.Empty() {
 		return nil
@@ -101,7 +145,8 @@ func (db *DB) forScope(ctx context.Context, id model.TenantID, s storage.Scope, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := db.useTwice(h, ofBlock)
+		masks := v.masksOf(h)
+		err := db.useTwice(h, func(b *block.Block) error { return ofBlock(b, masks) })
 		if isCorrupt(err) {
 			db.dropBad(t, h, err)
 			continue
@@ -123,8 +168,8 @@ func (db *DB) Series(ctx context.Context, id model.TenantID, s storage.Scope) ([
 	set := map[string]labels.Labels{}
 	err := db.forScope(ctx, id, s, func(h *head.Head) error {
 		return h.Series(s.Matchers, s.Interval, func(st head.StreamStats) { set[string(st.Labels.Bytes(nil))] = st.Labels })
-	}, func(b *block.Block) error {
-		refs, err := scopeRefs(b, s)
+	}, func(b *block.Block, masks []*tombstone) error {
+		refs, err := scopeRefs(b, s, masks)
 		if err != nil {
 			return err
 		}
@@ -151,24 +196,33 @@ func (db *DB) Stats(ctx context.Context, id model.TenantID, s storage.Scope) (st
 			st.Entries += stream.Entries
 			st.Bytes += stream.Bytes
 		})
-	}, func(b *block.Block) error { return db.addBlockStats(b, s, set, &st) })
+	}, func(b *block.Block, masks []*tombstone) error {
+		refs, err := scopeRefs(b, s, masks)
+		if err != nil {
+			return err
+		}
+		return db.addBlockStats(b, refs, s.Interval, &statsSum{set, &st})
+	})
 	st.Streams = uint64(len(set))
 	return st, err
 }
 
-func (db *DB) addBlockStats(b *block.Block, s storage.Scope, set map[model.Fingerprint]struct{}, st *storage.Stats) error {
-	refs, err := scopeRefs(b, s)
-	if err != nil {
-		return err
-	}
+// statsSum collects statistics over heads and blocks.
+type statsSum struct {
+	set map[model.Fingerprint]struct{}
+	st  *storage.Stats
+}
+
+func (db *DB) addBlockStats(b *block.Block, refs *roaring.Bitmap, iv model.Interval, sum *statsSum) error {
+	st := sum.st
 	streams, err := b.Streams(refs)
 	if err != nil {
 		return err
 	}
 	for i := range streams {
-		set[streams[i].Fingerprint] = struct{}{}
+		sum.set[streams[i].Fingerprint] = struct{}{}
 	}
-	chunks, err := b.Chunks(refs, s.Interval)
+	chunks, err := b.Chunks(refs, iv)
 	if err != nil {
 		return err
 	}
