@@ -1,5 +1,5 @@
-// Package limits holds what a tenant may push and ask: Loki's limits_config by its names, read from YAML, with one set of
-// values for everybody and overrides for single tenants, and the token buckets of the rate limits.
+// Package limits holds what a tenant may push and ask and how long its logs are kept: Loki's limits_config by its names, read
+// from YAML, with one set of values for everybody and overrides for single tenants, and the token buckets of the rate limits.
 //
 // Defaults are Loki's, except that ingestion rates, the number of streams and the length of a query are unlimited: on one
 // node the memory budget protects the store, a full disk holds pushes back until there is room, and a limit that nobody
@@ -72,6 +72,10 @@ type Limits struct {
 	VolumeEnabled              bool     `yaml:"volume_enabled"`
 	VolumeMaxSeries            int      `yaml:"volume_max_series"`
 
+	// How long entries are kept; 0 = for ever. See Retention.
+	RetentionPeriod Duration          `yaml:"retention_period"`
+	RetentionStream []StreamRetention `yaml:"retention_stream"`
+
 	warnings []string // keys that had no effect
 }
 
@@ -108,6 +112,7 @@ func Default() Limits {
 		MaxConcurrentTailRequests:  10,
 		VolumeEnabled:              true,
 		VolumeMaxSeries:            1000,
+		RetentionStream:            []StreamRetention{},
 	}
 }
 
@@ -170,7 +175,7 @@ func (l *Limits) Validate() error {
 		check(!slices.ContainsFunc(names, func(s string) bool { return s == "" || len(s) > nameBytesMax }),
 			"%s: a name is empty or longer than %d bytes", key, nameBytesMax)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, l.validateRetention())...)
 }
 
 // Warnings lists keys that were read and have no effect, in sentences for the log, health and /config.

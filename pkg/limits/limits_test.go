@@ -155,12 +155,12 @@ func TestValidate(t *testing.T) {
 
 // A block pasted from a Loki works.
 func TestLokiKeysWithoutEffect(t *testing.T) {
-	l, err := read("max_line_size: 1KB\nsplit_queries_by_interval: 1h\nretention_stream:\n  - selector: '{a=\"b\"}'\n    period: 24h\n")
+	l, err := read("max_line_size: 1KB\nsplit_queries_by_interval: 1h\nruler_remote_write_config:\n  a: {url: x}\n")
 	require.NoError(t, err)
 	require.Equal(t, Bytes(1024), l.MaxLineSize)
 	require.Equal(t, []string{
 		"line 2: the limit split_queries_by_interval has no effect here.",
-		"line 3: the limit retention_stream has no effect here.",
+		"line 3: the limit ruler_remote_write_config has no effect here.",
 	}, l.Warnings())
 	for _, key := range Keys() {
 		require.False(t, unused[key], "%s both has and has not an effect", key)
@@ -268,6 +268,7 @@ func TestBytes(t *testing.T) {
 
 func FuzzReadYAML(f *testing.F) {
 	f.Add("max_line_size: 1KB\nquery_timeout: 1w\ndiscover_service_name: [a]")
+	f.Add("retention_period: 30d\nretention_stream: [{selector: '{a=\"b\"}', priority: 1, period: 24h}]")
 	f.Add("a: &x {max_query_series: 1}\n<<: *x")
 	f.Fuzz(func(t *testing.T, text string) {
 		l, err := read(text)
@@ -278,6 +279,7 @@ func FuzzReadYAML(f *testing.F) {
 		l.IngestionRate()
 		l.StreamRate()
 		l.StreamsMax()
+		_ = l.Retention().String()
 	})
 }
 
