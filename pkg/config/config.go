@@ -68,12 +68,28 @@ type Push struct {
 	DecompressedBytesMax Bytes `yaml:"decompressed_bytes_max"` // of one request; above it 413
 }
 
-// Storage says when logs move from memory to blocks.
+// Storage says when logs move from memory to blocks, and what blocks may take.
 type Storage struct {
 	FlushBytes    Bytes    `yaml:"flush_bytes"`     // raw bytes of all heads that start a flush
 	FlushAge      Duration `yaml:"flush_age"`       // age of the oldest unflushed entry that starts a flush
 	HeadOpenBytes Bytes    `yaml:"head_open_bytes"` // memory of open chunks over all streams
 	ChunkIdle     Duration `yaml:"chunk_idle"`      // an open chunk without new entries is sealed after this
+
+	RetentionBytes Bytes `yaml:"retention_bytes"` // of all block files, above which the oldest blocks are removed; 0 = any
+	FreeSpaceMin   Bytes `yaml:"free_space_min"`  // of the disk; 0 lets FreeSpaceGuard decide
+	Compaction     bool  `yaml:"compaction"`      // merge small blocks into larger ones
+	OpenBlocks     int   `yaml:"open_blocks"`     // whose files are kept open
+	CacheBytes     Bytes `yaml:"cache_bytes"`     // of decoded chunks and filters; 0 = its share of MemoryLimit
+}
+
+// FreeSpaceGuard returns how much of a disk of the given size stays free: below it pushes are refused. A twentieth is what
+// file systems need to stay quick, a GiB what a merge of blocks may need; a small disk would be all guard, so it ends at a
+// quarter.
+func (s *Storage) FreeSpaceGuard(diskBytes Bytes) Bytes {
+	if s.FreeSpaceMin > 0 {
+		return s.FreeSpaceMin
+	}
+	return min(max(diskBytes/20, 1<<30), diskBytes/4)
 }
 
 // WAL says how pushes become durable.
@@ -98,6 +114,7 @@ func Default() Config {
 		Storage: Storage{
 			FlushBytes: 512 << 20, FlushAge: Duration(time.Hour),
 			HeadOpenBytes: 64 << 20, ChunkIdle: Duration(30 * time.Minute),
+			Compaction: true, OpenBlocks: 512,
 		},
 		WAL:     WAL{SegmentBytes: 128 << 20, Sync: SyncBatch, SyncInterval: Duration(time.Second)},
 		Grafana: Grafana{RowsMax: 5000, ResponseBytesMax: 16 << 20},
@@ -113,6 +130,9 @@ const (
 	decompressedBytesTop = 1 << 30   // one request must never own the machine
 	rowsTop              = 50_000    // browsers freeze long before
 	responseBytesTop     = 512 << 20 // three copies of it live at once
+	retentionBytesMin    = 16 << 20  // below it one flush would remove all the others
+	openBlocksMin        = 16        // a query over a day opens and closes less than this all the time
+	openBlocksTop        = 4000      // of two files each: Grafana's unit file allows 10,000 open files
 )
 
 // Validate reports every setting that cannot work, each with its key.
@@ -140,6 +160,11 @@ func (c *Config) Validate() error {
 	check(c.Storage.FlushAge > 0, "storage.flush_age: must be positive")
 	check(c.Storage.HeadOpenBytes > 0, "storage.head_open_bytes: must be positive")
 	check(c.Storage.ChunkIdle > 0, "storage.chunk_idle: must be positive")
+	check(c.Storage.RetentionBytes == 0 || c.Storage.RetentionBytes >= retentionBytesMin,
+		"storage.retention_bytes: %s is less than 16MiB, so that every flush would remove what is there; 0 sets no limit", c.Storage.RetentionBytes)
+	check(c.Storage.OpenBlocks >= openBlocksMin && c.Storage.OpenBlocks <= openBlocksTop,
+		"storage.open_blocks: %d is not between %d and %d; a block has two files open, and Grafana's service may have 10,000",
+		c.Storage.OpenBlocks, openBlocksMin, openBlocksTop)
 
 	check(c.WAL.SegmentBytes >= segmentBytesMin && c.WAL.SegmentBytes <= segmentBytesMax,
 		"wal.segment_bytes: %s is not between 1MiB and 1GiB", c.WAL.SegmentBytes)
@@ -170,6 +195,9 @@ func (c *Config) Warnings() []string {
 		w = append(w, fmt.Sprintf("wal.sync is interval: a power cut can lose the last %s of acknowledged pushes.", c.WAL.SyncInterval))
 	case SyncOff:
 		w = append(w, "wal.sync is off: a power cut can lose acknowledged pushes that the system had not written yet.")
+	}
+	if !c.Storage.Compaction {
+		w = append(w, "storage.compaction is off: small blocks are never merged, so queries over long times open ever more files.")
 	}
 	if c.Insecure && IsExposed(c.Listen) {
 		w = append(w, fmt.Sprintf("insecure is set: everybody who reaches %s can push and read logs.", c.Listen))

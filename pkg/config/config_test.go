@@ -73,7 +73,8 @@ func TestEverySettingInEverySpelling(t *testing.T) {
 		"log_level": "error", "allowed_hosts": "logs.example,logs", "memory_limit": "1GB", "push.bytes_in_flight": "999MB", "push.decompressed_bytes_max": "7MB",
 		"storage.flush_bytes": "3MB", "storage.flush_age": "3h", "storage.head_open_bytes": "5MB", "storage.chunk_idle": "6m",
 		"wal.segment_bytes": "256MB", "wal.sync": "interval", "wal.sync_interval": "3s", "grafana.rows_max": "77",
-		"grafana.response_bytes_max": "8MB",
+		"grafana.response_bytes_max": "8MB", "storage.retention_bytes": "100GB", "storage.free_space_min": "2GB", "storage.compaction": "false",
+		"storage.open_blocks": "99", "storage.cache_bytes": "11MB",
 	}
 	for _, s := range Settings() {
 		if s.Key == "config_file" {
@@ -146,6 +147,12 @@ func TestBadInputs(t *testing.T) {
 	f("wal: {sync: interval, sync_interval: 0s}", nil, "wal.sync_interval")
 	f("grafana: {rows_max: 0}", nil, "grafana.rows_max")
 	f("grafana: {response_bytes_max: 0}", nil, "grafana.response_bytes_max")
+	f("storage: {retention_bytes: 1MB}", nil, "storage.retention_bytes: 1MB is less than 16MiB, so that every flush would remove what is there; 0 sets no limit")
+	f("storage: {open_blocks: 0}", nil, "storage.open_blocks: 0 is not between 16 and 4000")
+	f("storage: {open_blocks: 5000}", nil, "Grafana's service may have 10,000")
+	f("storage: {compaction: sometimes}", nil, "line 1")
+	f("storage: {delete_delay: 1h}", nil, `unknown key "storage.delete_delay"`)
+	f("limits_config: {retention_period: 1h}", nil, "limits_config: retention_period: 1h is less than 24h")
 	f("limits_config: {max_line_sise: 1}", nil, "max_line_size")
 	f("limits_config:\n  ingestion_rate_mb: -1", nil, "limits_config: ingestion_rate_mb")
 	f("overrides: {../x: {}}", nil, "overrides: invalid tenant ID")
@@ -245,6 +252,31 @@ func TestWarnings(t *testing.T) {
 	require.Equal(t, []string{"wal.sync is interval: a power cut can lose the last 5s of acknowledged pushes."}, c.Warnings(), "a loopback listener is nothing to warn of")
 }
 
+func TestCompactionOffIsShown(t *testing.T) {
+	c, err := Load(sources(t, "", nil, []string{"--storage.compaction=false"}))
+	require.NoError(t, err)
+	require.Len(t, c.Warnings(), 1)
+	require.Contains(t, c.Warnings()[0], "storage.compaction is off")
+	c, err = Load(sources(t, "", []string{"GF_PLUGIN_WOODSHED_STORAGE_COMPACTION=false"}, []string{"--storage.compaction"}))
+	require.NoError(t, err)
+	require.True(t, c.Storage.Compaction)
+}
+
+func TestFreeSpaceGuard(t *testing.T) {
+	f := func(set, disk, want Bytes) {
+		t.Helper()
+		s := Storage{FreeSpaceMin: set}
+		require.Equal(t, want, s.FreeSpaceGuard(disk))
+	}
+	f(0, 1000<<30, 50<<30)
+	f(0, 20<<30, 1<<30)
+	f(0, 8<<30, 1<<30)
+	f(0, 2<<30, 512<<20) // a quarter
+	f(0, 0, 0)
+	f(5<<30, 8<<30, 5<<30)
+	f(1, 1000<<30, 1)
+}
+
 func TestTenantsOf(t *testing.T) {
 	c := Default()
 	require.Equal(t, []model.TenantID{"fake"}, c.TenantsOf(3))
@@ -284,7 +316,8 @@ func TestSlogLevel(t *testing.T) {
 // TestYAMLRoundTrip prints the configuration, reads it back, and expects the same.
 func TestYAMLRoundTrip(t *testing.T) {
 	c, err := load1(t, "wal: {sync: \"off\"}\nstorage: {flush_bytes: 3MB, flush_age: 90m}\norg_tenants: {1: [a, b]}\n"+
-		"limits_config: {max_line_size: 1KB}\noverrides: {big: {max_line_size: 2KB}}\n", nil, nil)
+		"limits_config:\n  max_line_size: 1KB\n  retention_period: 30d\n  retention_stream: [{selector: '{a=~\"x$|y\"}', period: 24h}]\n"+
+		"overrides: {big: {max_line_size: 2KB, retention_stream: []}}\n", nil, nil)
 	require.NoError(t, err)
 	text, err := c.YAML()
 	require.NoError(t, err)
@@ -297,6 +330,8 @@ func TestYAMLRoundTrip(t *testing.T) {
 	o, err := again.TenantLimits()
 	require.NoError(t, err)
 	require.EqualValues(t, 2<<10, o.For("big").MaxLineSize)
+	require.Equal(t, `kept for 30d; {a=~"x$|y"} for 1d`, o.For("small").Retention().String())
+	require.Equal(t, "kept for 30d", o.For("big").Retention().String())
 	require.Equal(t, c.OrgTenants, again.OrgTenants)
 }
 

@@ -49,7 +49,9 @@ func (s Setting) Default() string {
 }
 
 // isBool reports a setting whose flag needs no value.
-func (s Setting) isBool() bool { return s.Key == "insecure" || s.Key == "auth_enabled" }
+func (s Setting) isBool() bool {
+	return s.Key == "insecure" || s.Key == "auth_enabled" || s.Key == "storage.compaction"
+}
 
 // Settings lists every key in the order of the documentation.
 func Settings() []Setting {
@@ -69,6 +71,11 @@ func Settings() []Setting {
 		setting("storage.flush_age", "age of the oldest entry in memory that starts a flush", limits.ParseDuration, func(c *Config) *Duration { return &c.Storage.FlushAge }),
 		setting("storage.head_open_bytes", "memory of open chunks over all streams", limits.ParseBytes, func(c *Config) *Bytes { return &c.Storage.HeadOpenBytes }),
 		setting("storage.chunk_idle", "an open chunk without new entries is sealed after this", limits.ParseDuration, func(c *Config) *Duration { return &c.Storage.ChunkIdle }),
+		setting("storage.retention_bytes", "bytes of all block files above which the oldest blocks are removed; 0 sets no limit", limits.ParseBytes, func(c *Config) *Bytes { return &c.Storage.RetentionBytes }),
+		setting("storage.free_space_min", "free bytes of the disk below which pushes are refused; 0 takes 5 % of the disk, at least 1GB and at most a quarter", limits.ParseBytes, func(c *Config) *Bytes { return &c.Storage.FreeSpaceMin }),
+		setting("storage.compaction", "merge small blocks into larger ones", strconv.ParseBool, func(c *Config) *bool { return &c.Storage.Compaction }),
+		setting("storage.open_blocks", "blocks whose files are kept open, two files each", strconv.Atoi, func(c *Config) *int { return &c.Storage.OpenBlocks }),
+		setting("storage.cache_bytes", "memory for decoded chunks and filters; 0 takes a share of memory_limit", limits.ParseBytes, func(c *Config) *Bytes { return &c.Storage.CacheBytes }),
 		setting("wal.segment_bytes", "size of one file of the write-ahead log; at least a quarter more than push.decompressed_bytes_max", limits.ParseBytes, func(c *Config) *Bytes { return &c.WAL.SegmentBytes }),
 		setting("wal.sync", "batch (fsync before every answer), interval or off", parseSync, func(c *Config) *Sync { return &c.WAL.Sync }),
 		setting("wal.sync_interval", "time between fsyncs with wal.sync interval", limits.ParseDuration, func(c *Config) *Duration { return &c.WAL.SyncInterval }),
