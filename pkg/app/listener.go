@@ -40,11 +40,11 @@ func newListener(p *process) (*listener, error) {
 		l.refused = config.CheckListen(p.cfg.Listen, p.cfg.Insecure)
 	}
 	api, err := lokiapi.New(lokiapi.Config{
-		AuthEnabled: p.cfg.AuthEnabled, DecompressedBytesMax: int64(p.cfg.Push.DecompressedBytesMax),
-		QueryTimeout: time.Duration(p.cfg.Limits.QueryTimeout), Build: buildInfo(p.version),
+		AuthEnabled: p.cfg.AuthEnabled, DecompressedBytesMax: p.memory.decompressedMax,
+		QueryTimeout: time.Duration(p.cfg.Limits.QueryTimeout), QueriesRunningMax: p.memory.queriesRunning, Build: buildInfo(p.version),
 		AllowedHosts: strings.FieldsFunc(p.cfg.AllowedHosts, func(r rune) bool { return r == ',' || r == ' ' }),
 	}, lokiapi.Deps{
-		Pusher: p.push, BodyRefused: p.push.RefusedBody, Budget: distributor.NewBudget(int64(p.cfg.Push.BytesInFlight)),
+		Pusher: p.push, BodyRefused: p.push.RefusedBody, Budget: distributor.NewBudget(p.memory.bytesInFlight),
 		Executor: p.engine, Querier: p.store, Limits: p.limits, Reporter: p, Flusher: p.store, ConfigDumper: &p.cfg,
 		Gatherer: prometheus.DefaultGatherer, Registerer: prometheus.DefaultRegisterer, Log: p.log,
 	})

@@ -14,7 +14,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +38,7 @@ type process struct {
 	version  string
 	started  time.Time
 	limits   *limits.Overrides
+	memory   memoryBudget
 	store    *store
 	push     *distributor.Distributor
 	engine   engine.Executor
@@ -51,10 +54,17 @@ func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *
 	if err != nil {
 		return nil, fmt.Errorf("limits: %w", err)
 	}
+	if _, err := parseRetention(overrides); err != nil {
+		return nil, fmt.Errorf("limits: %w", err)
+	}
 	p := &process{cfg: cfg, cfgErr: cfgErr, log: log, version: Version(), started: time.Now(), limits: overrides}
+	p.memory = newMemoryBudget(&cfg, memoryLimit(cfg), runtime.GOMAXPROCS(0))
+	if p.memory.processors < runtime.GOMAXPROCS(0) { // before any part counts them
+		runtime.GOMAXPROCS(p.memory.processors)
+	}
 	fsys := plugin.SystemFiles()
 	p.store = &store{
-		cfg: cfg, dir: dir, dirErr: dirErr, log: log, fsys: fsys, version: p.version,
+		cfg: cfg, memory: p.memory, dir: dir, dirErr: dirErr, log: log, fsys: fsys, version: p.version,
 		register: prometheus.DefaultRegisterer,
 	}
 	if dirErr == nil {
@@ -64,12 +74,13 @@ func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *
 	}
 	p.push, err = distributor.New(distributor.Config{
 		Limits: overrides, Appender: p.store, Streams: p.store, Registerer: prometheus.DefaultRegisterer, Logger: log,
+		CacheBytesMax: int(p.memory.streamCache),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("distributor: %w", err)
 	}
 	p.engine, err = engine.New(engine.Config{
-		Querier: p.store, Limits: engineLimits(overrides), MemoryBytes: memoryLimit(cfg) / 8,
+		Querier: p.store, Limits: engineLimits(overrides), MemoryBytes: p.memory.queryKept,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("query engine: %w", err)
@@ -78,14 +89,15 @@ func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *
 	if p.listener, err = newListener(p); err != nil {
 		return nil, fmt.Errorf("listener: %w", err)
 	}
-	debug.SetMemoryLimit(memoryLimit(cfg))
+	debug.SetMemoryLimit(p.memory.limit)
 	return p, nil
 }
 
 // start opens the store and the listener in the background.
 func (p *process) start() {
-	p.log.Info("woodshed starts", "version", p.version, "listen", p.cfg.Listen, "dir", p.store.dir, "memory_limit", memoryLimit(p.cfg), "sync", p.cfg.WAL.Sync)
-	for _, w := range p.cfg.Warnings() {
+	p.log.Info("woodshed starts", "version", p.version, "listen", p.cfg.Listen, "dir", p.store.dir, "memory_limit", p.memory.limit, "sync", p.cfg.WAL.Sync)
+	p.log.Info("memory is divided", "words", strings.Join(p.memory.words(), " "))
+	for _, w := range slices.Concat(p.cfg.Warnings(), p.memory.lowered) {
 		p.log.Warn(w)
 	}
 	if p.cfgErr != nil {

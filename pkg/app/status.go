@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ func (p *process) warnings() []plugin.Notice {
 		})
 	}
 	out = append(out, p.volatile...)
-	for _, w := range p.cfg.Warnings() {
+	for _, w := range slices.Concat(p.cfg.Warnings(), p.memory.lowered) {
 		out = append(out, plugin.Notice{Text: w})
 	}
 	return out

@@ -37,6 +37,7 @@ const (
 // calls before it is open answer storage.ErrNotReady. It implements storage.Appender and storage.Querier.
 type store struct {
 	cfg      config.Config
+	memory   memoryBudget
 	dir      string // "" when dirErr says why there is none
 	dirErr   error
 	log      *slog.Logger
@@ -155,14 +156,13 @@ func (s *store) logCrashes() {
 }
 
 func (s *store) dbConfig(registry prometheus.Registerer) logdb.Config {
-	memory := memoryLimit(s.cfg)
 	return logdb.Config{
 		FS: vfs.OS(), Dir: s.dir, Instance: hostName(),
 		SegmentBytes: int64(s.cfg.WAL.SegmentBytes), Sync: syncPolicy(s.cfg.WAL.Sync), SyncInterval: time.Duration(s.cfg.WAL.SyncInterval),
-		FlushBytes: int64(s.cfg.Storage.FlushBytes), FlushAge: time.Duration(s.cfg.Storage.FlushAge),
+		FlushBytes: s.memory.flushBytes, FlushAge: time.Duration(s.cfg.Storage.FlushAge),
 		ChunkIdle:     time.Duration(s.cfg.Storage.ChunkIdle),
-		HeadOpenBytes: min(int64(s.cfg.Storage.HeadOpenBytes), memory/4), HeadBytesMax: memory / 2,
-		QueryPageBytes: min(memory/16, 128<<20), Logger: s.log, Registerer: registry, Progress: s.progress,
+		HeadOpenBytes: s.memory.headOpen, HeadBytesMax: s.memory.heads, OpenBlocks: s.memory.openBlocks,
+		QueryPageBytes: s.memory.queryPage, Logger: s.log, Registerer: registry, Progress: s.progress,
 	}
 }
 
