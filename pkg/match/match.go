@@ -13,6 +13,9 @@
 //   - a regular expression by what literals every match must contain (required.go), then by grafana/regexp on the lines
 //     that remain (regexp.go); when it is nothing but literals, without the latter.
 //
+// What literals a matching line must contain can be asked for (Required), so that filters over many lines at once can be
+// probed before any of them is read.
+//
 // Whatever is skipped, the answer is that of bytes.Contains and regexp.Match on each line. The tests hold the package to
 // that with the slow twin next to them.
 package match
@@ -52,6 +55,8 @@ type alternative interface {
 	mark(b *buffer, candidates, hits []uint64)
 	// rank orders filters: lower ones are cheaper for what they exclude.
 	rank() int
+	// require appends the literals of which every line with the text contains one; none when that is not known.
+	require(r Requirement) Requirement
 }
 
 // buffer is the lines of one Select.

@@ -3,6 +3,7 @@ package chunk
 import (
 	"errors"
 	"slices"
+	"unsafe"
 
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
@@ -30,10 +31,13 @@ type Run struct {
 	Within model.Interval
 }
 
-// Encoded is a chunk in memory. Pages holds no position and no StreamRef, so the same bytes go into a block.
+// Encoded is a chunk in memory. Pages holds no position and no StreamRef, so the same bytes go into a block, and so do the
+// filters.
 type Encoded struct {
-	Pages []byte
-	Table Table
+	Pages      []byte
+	Table      Table
+	Filter     Filter
+	MetaFilter MetaFilter
 }
 
 // Renumber returns the same chunk under other stream refs; pages are shared.
@@ -47,7 +51,12 @@ func (e *Encoded) Renumber(f func(model.StreamRef) model.StreamRef) *Encoded {
 }
 
 // MemoryBytes is what the chunk holds.
-func (e *Encoded) MemoryBytes() int64 { return 256 + int64(cap(e.Pages)) + e.Table.memoryBytes() }
+func (e *Encoded) MemoryBytes() int64 {
+	filters := int64(cap(e.Filter.raw) + cap(e.MetaFilter.raw))
+	return encodedBytes + int64(cap(e.Pages)) + filters + e.Table.memoryBytes()
+}
+
+const encodedBytes = int64(unsafe.Sizeof(Encoded{})) + 64 // and what the collector adds to it and its slices
 
 // Reader reads the chunk from memory.
 func (e *Encoded) Reader() *Reader { return &Reader{mem: e.Pages, table: &e.Table} }

@@ -98,7 +98,7 @@ func BenchmarkEncode(b *testing.B) {
 	var w builder
 	w.reset(Options{})
 	require.NoError(b, w.gather(run))
-	t := w.table()
+	t := w.table(Options{})
 	part := func(name string, f func()) {
 		b.Run(name, func(b *testing.B) {
 			measure(b, rows, func() error {
@@ -113,7 +113,7 @@ func BenchmarkEncode(b *testing.B) {
 	part("length", func() { w.intPage(columnLength, w.lengths) })
 	part("metadata", w.metadataPages)
 	part("lines", w.linesPage)
-	part("flags", func() { w.table() })
+	part("flags", func() { w.table(Options{}) })
 	b.Run("zstd", func(b *testing.B) { // the primitive to compare with
 		var dst []byte
 		measure(b, rows, func() error { dst = encoderBetter().EncodeAll(w.lines, dst[:0]); return nil })

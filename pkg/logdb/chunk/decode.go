@@ -156,17 +156,26 @@ func (c *Reader) stored(col *column, buf *pageBuffer) ([]byte, error) {
 	} else {
 		buf.stored = slices.Grow(buf.stored[:0], int(col.stored))[:col.stored]
 		b = buf.stored
-		if n, err := c.src.ReadAt(b, c.base+int64(col.offset)); n < len(b) {
-			if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil, corrupt("page ends after %d of %d bytes", n, len(b))
-			}
-			return nil, fmt.Errorf("read page: %w", err)
+		if err := c.readAt(b, col.offset); err != nil {
+			return nil, err
 		}
 	}
 	if checksum(b) != col.crc {
 		return nil, corrupt("page has a wrong checksum")
 	}
 	return b, nil
+}
+
+// readAt fills b from the chunk's pages.
+func (c *Reader) readAt(b []byte, offset uint32) error {
+	n, err := c.src.ReadAt(b, c.base+int64(offset))
+	switch {
+	case n == len(b):
+		return nil
+	case err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return corrupt("page ends after %d of %d bytes", n, len(b))
+	}
+	return fmt.Errorf("read page: %w", err)
 }
 
 // withPage calls f with the decompressed page, which is valid during the call. f must read all of it.

@@ -24,14 +24,18 @@ func Encode(runs []Run, o Options) (*Encoded, error) {
 	if err := b.gather(runs); err != nil {
 		return nil, fmt.Errorf("encode chunk: %w", err)
 	}
-	t := b.table()
+	t := b.table(o)
 	b.timePage(t)
 	b.intPage(columnLength, b.lengths)
 	b.levelPage(t)
 	b.metadataPages()
 	b.linesPage()
 	t.columns = slices.Clone(b.columns)
-	return &Encoded{Pages: slices.Clone(b.pages), Table: *t}, nil
+	return &Encoded{
+		Pages: slices.Clone(b.pages), Table: *t,
+		Filter:     makeFilter(b.lines, b.lengths, len(b.pages)),
+		MetaFilter: makeMetaFilter(b.cells.names, b.cells.list),
+	}, nil
 }
 
 var builders = sync.Pool{New: func() any { return new(builder) }}
@@ -153,7 +157,7 @@ func (b *builder) addRun(r *Run, order []uint32) {
 	b.runs = append(b.runs, info)
 }
 
-func (b *builder) table() *Table {
+func (b *builder) table(o Options) *Table {
 	t := &Table{
 		MinTime: b.runs[0].MinTime, MaxTime: b.runs[0].MaxTime,
 		Entries: uint32(len(b.times)), LineBytes: uint64(len(b.lines)), Runs: slices.Clone(b.runs),
@@ -168,6 +172,9 @@ func (b *builder) table() *Table {
 	}
 	if bytes.Contains(b.lines, []byte(`\u00`)) {
 		t.Flags |= EscapedASCII
+	}
+	if o.Level == Fastest {
+		t.Flags |= Fast
 	}
 	return t
 }

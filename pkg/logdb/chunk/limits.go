@@ -21,4 +21,11 @@ const (
 	minuteNanos     = 60_000_000_000
 	windowBytes     = 1 << 20 // zstd window: never more than a chunk
 	encoderBytesMax = 1 << 20 // pooled gather buffers above this are left to the collector
+
+	filterBits     = 8               // of the substring filter for each key: 2.9 % of absent keys seem to be there
+	filterShare    = 5               // but no more than a fifth of the pages: long needles have several keys, and bits are dear
+	filterTextMax  = 2 * RawBytesMax // a larger chunk is one huge entry: no filter for it, for it could have as many keys
+	metaFilterBits = 12              // one key decides here: 0.9 %
+	probeKeysMax   = 32              // of one needle: more would all be there as well
+	keyerSlotsMax  = 1 << 20         // pooled tables above this are left to the collector
 )

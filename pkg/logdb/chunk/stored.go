@@ -1,30 +1,50 @@
 package chunk
 
 import (
-	"errors"
 	"fmt"
-	"io"
 )
 
-// Encoded returns the chunk as it is stored, without decoding it. Every page is compared with its checksum.
-func (c *Reader) Encoded() (*Encoded, error) {
-	pages := c.mem
+// Encoded returns the chunk as it is stored, with the filters that belong to it, so that it can be written again without
+// being decoded. All pages are checked; they are copied unless the reader reads from memory.
+func (c *Reader) Encoded(f Filter, m MetaFilter) (*Encoded, error) {
+	e := &Encoded{Table: *c.table, Filter: f, MetaFilter: m, Pages: c.mem}
 	if c.src != nil {
-		pages = make([]byte, c.table.PagesBytes())
-		if n, err := c.src.ReadAt(pages, c.base); n < len(pages) {
-			if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil, corrupt("pages end after %d of %d bytes", n, len(pages))
-			}
-			return nil, fmt.Errorf("read pages: %w", err)
+		e.Pages = make([]byte, c.table.PagesBytes())
+		if err := c.readAt(e.Pages, 0); err != nil {
+			return nil, err
 		}
 	}
-	e := &Encoded{Pages: pages, Table: *c.table}
-	inMemory := e.Reader()
-	for i := range e.Table.columns {
-		col := &e.Table.columns[i]
-		if _, err := inMemory.stored(col, nil); err != nil {
-			return nil, fmt.Errorf("column %d: %w", i, err)
+	if uint64(len(e.Pages)) != c.table.PagesBytes() {
+		return nil, corrupt("pages lie outside the chunk")
+	}
+	for i := range c.table.columns {
+		col := &c.table.columns[i]
+		if checksum(e.Pages[col.offset:][:col.stored]) != col.crc {
+			return nil, corrupt("page %d has a wrong checksum", i)
 		}
 	}
 	return e, nil
+}
+
+// VerifyFilters builds both filters again from the decoded columns and compares them with those given, bit by bit.
+func (c *Reader) VerifyFilters(f Filter, m MetaFilter) error {
+	ends, err := c.LineEnds(nil)
+	if err != nil {
+		return err
+	}
+	lines, err := c.Lines(nil)
+	if err != nil {
+		return err
+	}
+	if want := makeFilter(lines, lineLengths(ends), int(c.table.PagesBytes())); string(want.raw) != string(f.raw) {
+		return corrupt("filter differs from that of the lines")
+	}
+	var md Metadata
+	if err := c.Metadata(&md); err != nil {
+		return fmt.Errorf("verify filters: %w", err)
+	}
+	if want := remakeMetaFilter(&md, int(c.table.Entries)); string(want.raw) != string(m.raw) {
+		return corrupt("metadata filter differs from that of the metadata")
+	}
+	return nil
 }

@@ -11,14 +11,16 @@ import (
 // Flags of a chunk.
 type Flags uint32
 
-// The flags that later readers prune by.
+// What later readers prune or choose by.
 const (
 	// HasNewline: some line contains '\n', so a scan may not treat it as the border between entries.
 	HasNewline Flags = 1 << iota
 	// EscapedASCII: some line contains `\u00`, so a JSON string may spell ASCII letters in a way no text filter sees.
 	EscapedASCII
+	// Fast: encoded at level Fastest. Whoever rewrites blocks may encode it again, better.
+	Fast
 
-	flagsKnown = HasNewline | EscapedASCII
+	flagsKnown = HasNewline | EscapedASCII | Fast
 )
 
 // RunInfo is one run of a written chunk. Entries of a run lie together, ordered by (timestamp, arrival).

@@ -31,7 +31,7 @@ func (s Stored) Encoded(ref block.ChunkRef) (*chunk.Encoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := r.Encoded()
+	e, err := r.Encoded(chunk.Filter{}, chunk.MetaFilter{})
 	if err != nil {
 		return nil, chunkError(s, ref.Number, err)
 	}
