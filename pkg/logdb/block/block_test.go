@@ -317,6 +317,9 @@ func TestWriteRefuses(t *testing.T) {
 	f("do not belong together", func(_ *Meta, c *content) {
 		c.chunks[0] = &chunk.Encoded{Pages: c.chunks[0].Pages[1:], Table: c.chunks[0].Table}
 	})
+	f("has no filters", func(_ *Meta, c *content) {
+		c.chunks[0] = &chunk.Encoded{Pages: c.chunks[0].Pages, Table: c.chunks[0].Table, Filter: c.chunks[0].Filter}
+	})
 
 	fails := errors.New("cannot read the parent")
 	_, err := Write(t.Context(), WriteConfig{FS: fsys, Dir: blocksDir, TmpDir: "data/tmp", ScratchDir: scratch}, testMeta(1), c.streams,

@@ -60,6 +60,9 @@ func (c *content) ask(t require.TestingT, fsys vfs.FS, dir string) (readErr, ver
 	if _, err := b.Resolve(matchers(t, labels.MatchRegexp, "app", ".*b")); err != nil {
 		require.ErrorIs(t, err, ErrCorrupt)
 	}
+	if _, err := b.Filters(); err != nil {
+		require.ErrorIs(t, err, ErrCorrupt)
+	}
 	if verifyErr = b.Verify(t.(*testing.T).Context()); verifyErr != nil {
 		require.ErrorIs(t, verifyErr, ErrCorrupt)
 	}
@@ -136,6 +139,7 @@ func TestVerifySeesThroughChecksums(t *testing.T) {
 	f("does not belong", func(_ vfs.FS, _ string, m *Meta) { m.Streams++ })
 	f("does not name index.db", func(_ vfs.FS, _ string, m *Meta) { m.Files = m.Files[:1] })
 	f("format version 9", func(_ vfs.FS, _ string, m *Meta) { m.Version = 9 })
+	f("format version 1, this program reads 2", func(_ vfs.FS, _ string, m *Meta) { m.Version = 1 })
 	// The index of a block with other labels.
 	f("differ from the stream table", func(fsys vfs.FS, dir string, m *Meta) {
 		other := tinyContent(t)

@@ -46,19 +46,36 @@ func decodeDirectory(b []byte, f *footer) ([]entry, error) {
 			return nil, corrupt("directory entry %d out of range", i)
 		}
 	}
+	if !filtersFollow(entries, f) {
+		return nil, corrupt("directory: filters out of range")
+	}
 	return entries, nil
+}
+
+// filtersFollow checks that the filters of all chunks, and then their metadata filters, fill their region.
+func filtersFollow(entries []entry, f *footer) bool {
+	at := f.filters
+	for i := range entries {
+		if entries[i].filterOffset != at {
+			return false
+		}
+		at += int64(entries[i].filterBytes)
+	}
+	for i := range entries {
+		if entries[i].metaFilterOffset != at {
+			return false
+		}
+		at += int64(entries[i].metaFilterBytes)
+	}
+	return at == f.tables
 }
 
 func (e *entry) sound(f *footer) bool {
 	inside := func(offset int64, bytes uint32, start, end int64) bool {
 		return offset >= start && offset <= end && int64(bytes) <= end-offset
 	}
-	filter := func(offset int64, bytes uint32) bool {
-		return (offset == 0 && bytes == 0) || inside(offset, bytes, f.filters, f.tables)
-	}
 	return inside(e.pagesOffset, e.pagesBytes, headerBytes, f.filters) &&
 		inside(e.tableOffset, e.tableBytes, f.tables, f.directory) &&
-		filter(e.filterOffset, e.filterBytes) && filter(e.metaFilterOffset, e.metaFilterBytes) &&
 		e.minTime <= e.maxTime && e.entries > 0 && e.runs > 0 && (e.runs == 1) == (e.ref != packedRef) &&
 		(e.runs > 1 || e.ref < f.streams)
 }

@@ -5,7 +5,7 @@
 // WAL, heads or queries, nor which blocks exist: their owner holds them, counts references and decides when to close.
 //
 //	<ULID>/meta.json    what the block is: tenant, day, group, counts, lengths and checksums of the files
-//	<ULID>/chunks.bin   chunks, their directory, the stream table
+//	<ULID>/chunks.bin   chunks, their filters and directory, the stream table
 //	<ULID>/index.db     label pairs to streams, streams to chunks; follows from chunks.bin
 //
 // A block holds entries of one tenant and one UTC day. Blocks that were written together form a group, which counts only
@@ -18,11 +18,11 @@
 //
 //	header      "WSCHUNKS" | version u32 | checksum of these u32
 //	pages       of chunk 0, 1, …: see package chunk
-//	filters     of chunk 0, 1, …; there are none in this version of the program
+//	filters     over lines of chunk 0, 1, …, then over metadata of chunk 0, 1, …: see package chunk
 //	tables      of chunk 0, 1, …: see package chunk
 //	directory   one entry of 96 bytes for each chunk:
 //	              0 minTime i64 | maxTime i64 | offset of pages u64 | of table u64 | of filter u64 |
-//	             40 of metadata filter u64 (0: there is none) | bytes of pages u32 | of table u32 | of filter u32 |
+//	             40 of metadata filter u64 | bytes of pages u32 | of table u32 | of filter u32 |
 //	             60 of metadata filter u32 | rawBytes u32 | lineBytes u32 | entries u32 | runs u32 |
 //	             80 ref u32 of the only run, all ones when there are several | flags u32 | zero u64
 //	streams     pages of 256 streams, by ref, each one zstd frame of
@@ -41,5 +41,5 @@
 //
 // {"meta": {…}, "crc32c": "…"}: the checksum is that of the bytes of the inner object as they stand.
 //
-// A version is never misread: another one is refused with a sentence that names it.
+// A version is never misread: another one is refused with a sentence that names it. This is version 2.
 package block

@@ -5,10 +5,16 @@ const (
 	metaName   = "meta.json"
 	chunksName = "chunks.bin"
 	indexName  = "index.db"
+
+	// While a block is written and its filters are many; gone before it gets its name.
+	filtersSpool     = "filters.tmp"
+	metaFiltersSpool = "metafilters.tmp"
 )
 
-// formatVersion counts changes of chunks.bin and meta.json. 1: the first.
-const formatVersion = 1
+// formatVersion counts changes of chunks.bin and meta.json. 1: the first, without filters; no program reads it any more,
+// for it was never released. 2: every chunk has two filters, and chunks may be marked as encoded in haste; programs before it
+// cannot read it.
+const formatVersion = 2
 
 const (
 	headerMagic = "WSCHUNKS"
@@ -23,6 +29,7 @@ const (
 	textBytesMax       = 1<<24 - 1          // what labels.Labels can hold
 	syncEvery          = 4 << 20            // a long write must not leave the WAL's fsync behind hundreds of dirty megabytes
 	writeBufferBytes   = 256 << 10          // of one file while it is written
+	spoolBytesMax      = 8 << 20            // of filters that wait in memory until the pages are written
 	packedRef          = 1<<32 - 1          // in place of a ref: several runs
 	streamPageBytesMax = 1 << 30            // decompressed
 	day                = 86_400_000_000_000 // nanoseconds

@@ -311,9 +311,16 @@ func (b *Block) Chunk(ref ChunkRef) (*chunk.Reader, error) {
 	return r, nil
 }
 
-func (b *Block) chunk(number uint32) (*chunk.Reader, error) {
+func (b *Block) hasChunk(number uint32) error {
 	if int(number) >= len(b.entries) {
-		return nil, fmt.Errorf("there are only %d", len(b.entries))
+		return fmt.Errorf("there are only %d", len(b.entries))
+	}
+	return nil
+}
+
+func (b *Block) chunk(number uint32) (*chunk.Reader, error) {
+	if err := b.hasChunk(number); err != nil {
+		return nil, err
 	}
 	e := &b.entries[number]
 	raw := make([]byte, e.tableBytes)

@@ -13,8 +13,8 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-// Verify reads everything: it compares the files with their checksums, decodes every column, and compares all that is
-// stored twice. It holds the stream table in memory.
+// Verify reads everything: it compares the files with their checksums, decodes every column, builds
+// the filters again, and compares all that is stored twice. It holds the stream table in memory.
 func (b *Block) Verify(ctx context.Context) error {
 	if err := b.verify(ctx); err != nil {
 		return fmt.Errorf("verify block %s: %w", b.meta.ULID, err)
@@ -88,7 +88,7 @@ func (b *Block) verifyChunks(ctx context.Context, streams []Stream) ([][]uint32,
 		}
 		r, err := b.chunk(number)
 		if err == nil {
-			err = r.Verify()
+			err = errors.Join(r.Verify(), b.verifyFilters(number, r))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("chunk %d: %w", number, err)

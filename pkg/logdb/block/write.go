@@ -82,6 +82,7 @@ type writer struct {
 	streams []Stream
 	places  [][]uint32 // chunks of each stream
 	tables  []byte
+	filters [2]*spool // over lines, over metadata
 }
 
 func (w *writer) writeFiles(streams []StreamInfo, chunks iter.Seq2[*chunk.Encoded, error]) (err error) {
@@ -107,6 +108,10 @@ func (w *writer) writeFiles(streams []StreamInfo, chunks iter.Seq2[*chunk.Encode
 	}
 	w.meta.Version = formatVersion
 	w.meta.Streams, w.meta.Chunks, w.meta.Entries, w.meta.RawBytes, w.meta.LineBytes = uint64(len(streams)), 0, 0, 0, 0
+	for i, name := range []string{filtersSpool, metaFiltersSpool} {
+		w.filters[i] = &spool{fs: w.c.FS, dir: w.dir, name: name, bytesMax: spoolBytesMax}
+	}
+	defer func() { err = errors.Join(err, w.filters[0].close(), w.filters[1].close()) }()
 	chunksFile, err := w.file(chunksName, func(f *fileWriter) error { return w.writeChunks(f, chunks) })
 	if err != nil {
 		return err
@@ -162,7 +167,11 @@ func (w *writer) writeChunks(f *fileWriter, chunks iter.Seq2[*chunk.Encoded, err
 		if err != nil {
 			return fmt.Errorf("chunk %d: %w", len(entries), err)
 		}
-		entries = append(entries, w.entry(e, f.offset))
+		d, err := w.entry(e, f.offset)
+		if err != nil {
+			return fmt.Errorf("chunk %d: %w", len(entries), err)
+		}
+		entries = append(entries, d)
 		if err := f.put(e.Pages); err != nil {
 			return err
 		}
@@ -173,9 +182,18 @@ func (w *writer) writeChunks(f *fileWriter, chunks iter.Seq2[*chunk.Encoded, err
 		}
 	}
 	ft := footer{ulid: w.meta.ULID, streams: uint32(len(w.streams)), chunks: uint32(len(entries))}
-	ft.filters, ft.tables = f.offset, f.offset
+	ft.filters = f.offset
+	metaFilters := f.offset + w.filters[0].bytes()
+	for _, s := range w.filters {
+		if err := s.copyTo(f); err != nil {
+			return err
+		}
+	}
+	ft.tables = f.offset
 	var directory []byte
 	for i := range entries {
+		entries[i].filterOffset += ft.filters
+		entries[i].metaFilterOffset += metaFilters
 		entries[i].tableOffset += ft.tables
 		directory = entries[i].append(directory)
 	}
@@ -205,6 +223,9 @@ func (w *writer) count(e *chunk.Encoded, number uint32) error {
 	t := &e.Table
 	if uint64(len(e.Pages)) != t.PagesBytes() || t.PagesBytes() > math.MaxUint32 {
 		return errors.New("pages and table do not belong together")
+	}
+	if len(e.Filter.Bytes()) == 0 || len(e.MetaFilter.Bytes()) == 0 {
+		return errors.New("has no filters")
 	}
 	if number == math.MaxUint32 {
 		return errors.New("too many chunks")
@@ -239,10 +260,11 @@ func (w *writer) count(e *chunk.Encoded, number uint32) error {
 	return nil
 }
 
-// entry makes the directory entry of a chunk and keeps its table for later; tableOffset counts from the tables' start.
-func (w *writer) entry(e *chunk.Encoded, pagesOffset int64) entry {
+// entry makes the directory entry of a chunk and keeps its table and filters for later; their offsets count from the start of
+// the tables, and of the filters of each kind.
+func (w *writer) entry(e *chunk.Encoded, pagesOffset int64) (d entry, err error) {
 	t := &e.Table
-	d := entry{
+	d = entry{
 		minTime: t.MinTime, maxTime: t.MaxTime,
 		pagesOffset: pagesOffset, pagesBytes: uint32(len(e.Pages)), tableOffset: int64(len(w.tables)),
 		rawBytes: uint32(t.RawBytes), lineBytes: uint32(t.LineBytes), entries: t.Entries,
@@ -253,7 +275,13 @@ func (w *writer) entry(e *chunk.Encoded, pagesOffset int64) entry {
 	}
 	w.tables = chunk.AppendTable(w.tables, t)
 	d.tableBytes = uint32(int64(len(w.tables)) - d.tableOffset)
-	return d
+	filter, metaFilter := e.Filter.Bytes(), e.MetaFilter.Bytes()
+	d.filterBytes, d.metaFilterBytes = uint32(len(filter)), uint32(len(metaFilter))
+	if d.filterOffset, err = w.filters[0].put(filter); err != nil {
+		return d, err
+	}
+	d.metaFilterOffset, err = w.filters[1].put(metaFilter)
+	return d, err
 }
 
 // writeStreams writes the stream pages and returns their directory.

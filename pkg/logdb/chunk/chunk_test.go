@@ -397,6 +397,7 @@ func goldenRuns() []Run {
 func TestGolden(t *testing.T) {
 	e := encode(t, Options{}, goldenRuns()...)
 	data := append(AppendTable(nil, &e.Table), e.Pages...)
+	data = append(append(data, e.Filter.Bytes()...), e.MetaFilter.Bytes()...)
 	path := filepath.Join("testdata", "chunk.golden")
 	if *update {
 		require.NoError(t, os.MkdirAll("testdata", 0o750))

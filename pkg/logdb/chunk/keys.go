@@ -159,7 +159,7 @@ func hasKeys(seen byte, length int) bool {
 	if seen&classLetter != 0 {
 		return length >= wordMin
 	}
-	return seen == classDigit && length >= idSpan
+	return seen&classDigit != 0 && length >= idSpan
 }
 
 // edges says what is not known of a run, and what stands before it.
