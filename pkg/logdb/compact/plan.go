@@ -60,7 +60,8 @@ func (j *Job) Output() block.Meta {
 //
 // An open day merges FanIn neighbours of level 0 or more, as many as fit into a block. A closed day is settled once:
 // whatever neighbours fit together become one block. What comes for a settled day is late; late blocks merge among
-// themselves, FanIn of one level, and join the settled block before them once they are a quarter of it.
+// themselves, FanIn of one level, and join the settled block before them once they are a quarter of it; after that, or when
+// they have reached the last level by themselves, they stay blocks of their own: one in FanIn³ flushes and a few that wait.
 func Plan(metas []block.Meta, o Options) []Job {
 	p := planner{Options: o}
 	p.BlockBytes = cmp.Or(p.BlockBytes, BlockBytesDefault)

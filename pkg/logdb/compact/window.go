@@ -30,25 +30,29 @@ type part struct {
 	rows *chunk.Rows
 }
 
-// What rows hold for a run, and for an entry besides its bytes; metadata values and lines grow by half.
+// What rows hold for a run, metadata names included, and for an entry besides its bytes; values and lines grow by half.
 const (
-	runMemoryBytes   = 512
-	entryMemoryBytes = 48
+	runMemoryBytes   = 1 << 10
+	entryMemoryBytes = 64
 )
+
+// memoryBytes is about the most that the entries of a chunk take while it is made.
+func (c *outputChunk) memoryBytes() (n int64) {
+	if c.copied() {
+		return 0
+	}
+	for i := range c.runs {
+		r := &c.runs[i]
+		n += runMemoryBytes + int64(r.entries)*entryMemoryBytes + int64(r.raw)*3/2
+	}
+	return n
+}
 
 // fitting returns how many of the chunks fit into memory, one at least.
 func (w *window) fitting(chunks []outputChunk) int {
 	memory := int64(0)
 	for i := range chunks {
-		c := &chunks[i]
-		if c.copied() {
-			continue
-		}
-		for k := range c.runs {
-			r := &c.runs[k]
-			memory += runMemoryBytes + int64(r.entries)*entryMemoryBytes + int64(r.raw)*3/2
-		}
-		if memory > w.m.o.MemoryBytes && i > 0 {
+		if memory += chunks[i].memoryBytes(); memory > w.m.o.MemoryBytes && i > 0 {
 			return i
 		}
 	}
