@@ -21,6 +21,8 @@ type Options struct {
 	// Rewrite tells the blocks that must be written again even alone: masked by a tombstone or by retention, or with chunks
 	// that were compressed in a hurry. Nil: none. Once rewritten a block is no longer told.
 	Rewrite func(*block.Meta) bool
+	// RewriteOnly leaves merges out, for an owner who wants none: what must be rewritten is then rewritten alone.
+	RewriteOnly bool
 	// Busy tells the blocks that may not be touched, for instance because an earlier removal failed. Nil: none.
 	Busy func(*block.Meta) bool
 }
@@ -118,9 +120,11 @@ func (p *planner) units(blocks []block.Meta) []unit {
 func (p *planner) day(blocks []block.Meta) []Job {
 	units := p.units(blocks)
 	var merges []span
-	if blocks[0].Day < p.Today {
+	switch {
+	case p.RewriteOnly:
+	case blocks[0].Day < p.Today:
 		merges = p.closedDay(units)
-	} else {
+	default:
 		merges = p.openDay(units)
 	}
 	taken := make([]bool, len(units))

@@ -290,6 +290,7 @@ func TestPlan(t *testing.T) {
 	f(Options{Today: day, Busy: is(ten, 2)}, ten)
 	f(Options{Today: day, Busy: is(ten, 0), Rewrite: is(ten, 0, 1)}, ten, "1-4 L1") // masked while it merges
 	f(Options{Today: day, Busy: is(ten, 0, 4), Rewrite: is(ten, 0, 2)}, ten, "2-2 L0")
+	f(Options{Today: today, RewriteOnly: true, Rewrite: is(ten, 1, 3)}, ten, "1-1 L0", "3-3 L0")
 	settled := metas(3, 100)
 	f(Options{Today: today, Rewrite: is(settled, 0)}, settled, "0-0 L3")
 
