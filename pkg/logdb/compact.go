@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/compact"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
@@ -75,15 +76,13 @@ func (db *DB) plan(t *tenant, v *view) []compact.Job {
 	parents := func(m *block.Meta) bool { // parents must be gone before what replaced them is replaced itself
 		return slices.ContainsFunc(m.Parents, func(p ulid.ULID) bool { return leaving[p] })
 	}
-	jobs := compact.Plan(metas, compact.Options{
+	return compact.Plan(metas, compact.Options{
 		Today:   block.DayOf(model.TimestampOf(db.cfg.Now().Add(-db.cfg.FlushAge - closeDelay))),
 		Rewrite: func(m *block.Meta) bool { return db.dueForRewrite(t, v, handles[m.ULID]) },
 		Busy:    func(m *block.Meta) bool { return handles[m.ULID].stuck.Load() || parents(m) },
+
+		RewriteOnly: db.cfg.NoCompaction, // deletes and retention have been promised nevertheless
 	})
-	if db.cfg.NoCompaction { // deletes and retention have been promised nevertheless
-		jobs = slices.DeleteFunc(jobs, func(j compact.Job) bool { return len(j.Blocks) > 1 })
-	}
-	return jobs
 }
 
 // dueForRewrite reports whether a block has entries that a delete or the retention of some streams hides.
@@ -129,9 +128,9 @@ func (db *DB) merge(ctx context.Context, t *tenant, j *compact.Job) (changed boo
 		if err != nil {
 			return false, err
 		}
-		inputs[i] = compact.Input{Block: compact.Stored{Block: b}, Mask: mask}
+		inputs[i] = compact.Input{Block: b, Mask: mask}
 	}
-	m, err := compact.Merge(ctx, inputs, compact.MergeOptions{MemoryBytes: db.cfg.CompactionBytes, Yield: db.yield})
+	m, err := compact.Merge(ctx, inputs, compact.MergeOptions{Again: chunk.Fast, MemoryBytes: db.cfg.CompactionBytes, Yield: db.yield})
 	if err != nil {
 		if isCorrupt(err) {
 			db.setStuck(old, err)

@@ -23,25 +23,25 @@ func TestReaderEncoded(t *testing.T) {
 	const base = 9
 	file := append(make([]byte, base), e.Pages...)
 
-	got, err := NewReader(bytes.NewReader(file), base, &e.Table).Encoded()
+	got, err := NewReader(bytes.NewReader(file), base, &e.Table).Encoded(e.Filter, e.MetaFilter)
 	require.NoError(t, err)
 	require.Equal(t, e, got)
-	got, err = e.Reader().Encoded()
+	got, err = e.Reader().Encoded(e.Filter, e.MetaFilter)
 	require.NoError(t, err)
 	require.Equal(t, e, got)
 
 	for i := range e.Pages {
 		damaged := bytes.Clone(file)
 		damaged[base+i] ^= 16
-		_, err = NewReader(bytes.NewReader(damaged), base, &e.Table).Encoded()
+		_, err = NewReader(bytes.NewReader(damaged), base, &e.Table).Encoded(e.Filter, e.MetaFilter)
 		require.ErrorIs(t, err, ErrCorrupt, "byte %d", i)
 	}
-	_, err = NewReader(bytes.NewReader(file[:len(file)-1]), base, &e.Table).Encoded()
+	_, err = NewReader(bytes.NewReader(file[:len(file)-1]), base, &e.Table).Encoded(e.Filter, e.MetaFilter)
 	require.ErrorIs(t, err, ErrCorrupt)
 	broken := errors.New("disk on fire")
-	_, err = NewReader(failingReader{broken}, base, &e.Table).Encoded()
+	_, err = NewReader(failingReader{broken}, base, &e.Table).Encoded(e.Filter, e.MetaFilter)
 	require.ErrorIs(t, err, broken)
 	require.NotErrorIs(t, err, ErrCorrupt)
-	_, err = NewReader(failingReader{io.EOF}, base, &e.Table).Encoded()
+	_, err = NewReader(failingReader{io.EOF}, base, &e.Table).Encoded(e.Filter, e.MetaFilter)
 	require.ErrorIs(t, err, ErrCorrupt)
 }

@@ -95,7 +95,7 @@ func benchMerge(b *testing.B, sets []labels.Labels, lines int, packed bool) {
 	raw, entries := uint64(0), uint64(0)
 	for i := range 4 {
 		in := benchBlock(s, uint64(i+1), sets, lines, packed)
-		inputs = append(inputs, Input{Block: Stored{in}})
+		inputs = append(inputs, Input{Block: in})
 		raw += in.Meta().RawBytes
 		entries += in.Meta().Entries
 	}

@@ -68,7 +68,7 @@ var always = model.Interval{Start: model.MinTimestamp, End: model.MaxTimestamp}
 func inputsOf(blocks []*block.Block, masks []*testMask) []Input {
 	inputs := make([]Input, len(blocks))
 	for i, b := range blocks {
-		inputs[i].Block = Stored{b}
+		inputs[i].Block = b
 		if masks[i] != nil {
 			inputs[i].Mask = masks[i]
 		}
@@ -255,10 +255,10 @@ func TestMergeRefusesOthers(t *testing.T) {
 	a, b := s.writeContent(rng, 1, randomContent(rng, 100)), s.writeContent(rng, 2, randomContent(rng, 100))
 	_, err := Merge(t.Context(), nil, MergeOptions{})
 	require.ErrorContains(t, err, "no blocks")
-	_, err = Merge(t.Context(), []Input{{Block: Stored{b}}, {Block: Stored{a}}}, MergeOptions{})
+	_, err = Merge(t.Context(), []Input{{Block: b}, {Block: a}}, MergeOptions{})
 	require.ErrorContains(t, err, "not in order")
 	b.Meta().Day = "2026-11-22"
-	_, err = Merge(t.Context(), []Input{{Block: Stored{a}}, {Block: Stored{b}}}, MergeOptions{})
+	_, err = Merge(t.Context(), []Input{{Block: a}, {Block: b}}, MergeOptions{})
 	require.ErrorContains(t, err, "different tenants or days")
 }
 
@@ -358,7 +358,7 @@ func TestMergeOfFickleMask(t *testing.T) {
 	s := newStore(t)
 	c := blockContent{sets: []labels.Labels{labels.FromStrings("pod", "a")}, pieces: [][][]model.Entry{{slices.Concat(piecesOf(0, 9, 9)...)}}}
 	b := s.writeContent(rand.New(rand.NewPCG(1, 2)), 1, c)
-	m, err := Merge(t.Context(), []Input{{Block: Stored{b}, Mask: &fickle{testMask: testMask{iv: always, text: "x"}}}}, MergeOptions{})
+	m, err := Merge(t.Context(), []Input{{Block: b, Mask: &fickle{testMask: testMask{iv: always, text: "x"}}}}, MergeOptions{})
 	require.NoError(t, err)
 	_, err = s.write(*b.Meta(), m.Streams, m.Chunks(t.Context()))
 	require.ErrorContains(t, err, "2 entries are left, not 1 as before")

@@ -22,22 +22,6 @@ type Source interface {
 	Encoded(ref block.ChunkRef) (*chunk.Encoded, error)
 }
 
-// Stored makes a block a Source.
-type Stored struct{ *block.Block }
-
-// Encoded implements Source.
-func (s Stored) Encoded(ref block.ChunkRef) (*chunk.Encoded, error) {
-	r, err := s.Chunk(ref)
-	if err != nil {
-		return nil, err
-	}
-	e, err := r.Encoded(chunk.Filter{}, chunk.MetaFilter{})
-	if err != nil {
-		return nil, chunkError(s, ref.Number, err)
-	}
-	return e, nil
-}
-
 func chunkError(s Source, number uint32, err error) error {
 	return fmt.Errorf("chunk %d of block %s: %w", number, s.Meta().ULID, err)
 }
