@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -19,14 +20,15 @@ type File interface {
 	io.Closer
 }
 
-// Disk is an open index.db. It is a Reader; safe for concurrent use until Close. It keeps the root pages of the buckets
-// and the label names in memory and reads the rest as it is asked for.
+// Disk is an open index.db. It is a Reader; safe for concurrent use until Close. It keeps the root pages of the buckets,
+// the label names and the fences in memory and reads the rest as it is asked for.
 type Disk struct {
 	file   File
 	pages  *pageFile
 	sets   buckets
 	names  []string // sorted; the place is the name's number
 	counts struct{ streams, chunks uint64 }
+	fenced []atomic.Pointer[fenceList] // by name, once asked for: a few bytes for each 128 values
 }
 
 type buckets struct{ names, values, postings, runs bucket }
@@ -104,6 +106,7 @@ func (d *Disk) readMeta() error {
 	for range count {
 		d.names = append(d.names, string(c.take(c.number(textBytesMax))))
 	}
+	d.fenced = make([]atomic.Pointer[fenceList], len(d.names))
 	if c.bad || len(c.b) != 0 || d.counts.streams == 0 || !slices.IsSorted(d.names) {
 		return corrupt("index header out of range")
 	}
@@ -153,9 +156,9 @@ func (d *Disk) Postings(name, value string) (*roaring.Bitmap, error) {
 
 // lookup is the space that looking up one value takes.
 type lookup struct {
-	fences, values, postings []byte
-	group                    valueGroup
-	small                    postingsGroup
+	values, postings []byte
+	group            valueGroup
+	small            postingsGroup
 }
 
 var lookups = sync.Pool{New: func() any { return new(lookup) }}
@@ -163,19 +166,11 @@ var lookups = sync.Pool{New: func() any { return new(lookup) }}
 func (d *Disk) postings(sym uint32, value string) (*roaring.Bitmap, error) {
 	l := lookups.Get().(*lookup)
 	defer lookups.Put(l)
-	var err error
-	if l.fences, err = d.pages.get(l.fences[:0], &d.sets.values, binary.BigEndian.AppendUint32(nil, sym)); err != nil {
-		return nil, err
-	}
-	f, err := decodeFences(l.fences)
+	f, err := d.fences(sym)
 	if err != nil {
 		return nil, err
 	}
-	group, err := f.find(value)
-	if err != nil {
-		return nil, err
-	}
-	key := groupKey(sym, group)
+	key := groupKey(sym, f.find(value))
 	if l.values, err = d.pages.get(l.values[:0], &d.sets.values, key); err != nil {
 		return nil, err
 	}
@@ -208,12 +203,20 @@ func (d *Disk) bigSet(groupKey []byte, slot int) (*roaring.Bitmap, error) {
 	return decodeSet(b, d.counts.streams)
 }
 
-func (d *Disk) fences(sym uint32) (fenceList, error) {
+// fences returns the fences of a name, reading them the first time.
+func (d *Disk) fences(sym uint32) (*fenceList, error) {
+	if f := d.fenced[sym].Load(); f != nil {
+		return f, nil
+	}
 	b, err := d.pages.get(nil, &d.sets.values, binary.BigEndian.AppendUint32(nil, sym))
 	if err != nil {
-		return fenceList{}, err
+		return nil, err
 	}
-	return decodeFences(b)
+	f, err := decodeFences(b)
+	if err == nil {
+		d.fenced[sym].Store(f)
+	}
+	return f, err
 }
 
 // Chunks returns the numbers of the chunks that hold a stream in refs.

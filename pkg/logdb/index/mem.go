@@ -1,6 +1,7 @@
 package index
 
 import (
+	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -24,23 +25,6 @@ type Mem struct {
 	bytes int64
 }
 
-type memName struct {
-	memRefs
-	values map[string]*memValue
-	list   []*memValue // in order of first ref
-}
-
-type memValue struct {
-	memRefs
-	value string
-}
-
-// memRefs is an ascending list of streams. first never changes, so it may be read without the lock.
-type memRefs struct {
-	first uint32
-	refs  []uint32
-}
-
 // NewMem returns an empty index.
 func NewMem() *Mem { return &Mem{names: make(map[string]*memName)} }
 
@@ -58,19 +42,18 @@ func (m *Mem) Add(ref model.StreamRef, ls labels.Labels) {
 		}
 		n, ok := m.names[l.Name]
 		if !ok {
-			n = &memName{memRefs: memRefs{first: r}, values: make(map[string]*memValue)}
+			n = newMemName(r)
 			m.names[strings.Clone(l.Name)] = n
-			m.bytes += int64(len(l.Name)) + memEntryBytes
+			m.bytes += int64(len(l.Name)) + memNameBytes
+		} else {
+			m.append(&n.more, r)
 		}
-		v, ok := n.values[l.Value]
-		if !ok {
-			v = &memValue{memRefs: memRefs{first: r}, value: strings.Clone(l.Value)}
-			n.values[v.value] = v
-			n.list = append(n.list, v)
-			m.bytes += int64(len(v.value)) + memEntryBytes
+		hash := maphash.String(hashSeed, l.Value)
+		if v := n.find(l.Value, hash); v != nil {
+			m.append(&v.more, r)
+		} else {
+			m.bytes += n.add(l.Value, hash, r)
 		}
-		m.append(&n.refs, r)
-		m.append(&v.refs, r)
 	})
 }
 
@@ -115,11 +98,11 @@ type memSnapshot struct {
 
 var _ Reader = (*memSnapshot)(nil)
 
+// sees reports whether the snapshot sees any stream of a list.
+func (s *memSnapshot) sees(first uint32) bool { return len(s.all) > 0 && first <= s.last }
+
 // visible cuts a list to what the snapshot sees.
 func (s *memSnapshot) visible(refs []uint32) []uint32 {
-	if len(s.all) == 0 {
-		return nil
-	}
 	if n := len(refs); n == 0 || refs[n-1] <= s.last {
 		return refs
 	}
@@ -130,24 +113,23 @@ func (s *memSnapshot) visible(refs []uint32) []uint32 {
 	return refs[:n]
 }
 
-// sees reports whether the snapshot sees any stream of a list.
-func (s *memSnapshot) sees(r *memRefs) bool { return len(s.all) > 0 && r.first <= s.last }
+// newSet returns an empty set of streams that the snapshot sees.
+func (s *memSnapshot) newSet() *refSet { return newRefSet(uint64(s.last) + 1) }
 
-func (s *memSnapshot) refsOf(r *memRefs) []uint32 {
-	s.m.mu.RLock()
-	refs := r.refs
-	s.m.mu.RUnlock()
-	return s.visible(refs)
-}
-
-func (s *memSnapshot) lookup(name string) *memName {
-	s.m.mu.RLock()
-	defer s.m.mu.RUnlock()
-	return s.m.names[name]
+// bitmap returns what the snapshot sees of a list that was copied under the lock.
+func (s *memSnapshot) bitmap(r memRefs) *roaring.Bitmap {
+	set := s.newSet()
+	set.add(r.first)
+	set.add(s.visible(r.more)...)
+	return set.bitmap()
 }
 
 // All returns every stream.
-func (s *memSnapshot) All() (*roaring.Bitmap, error) { return bitmapOf(s.all), nil }
+func (s *memSnapshot) All() (*roaring.Bitmap, error) {
+	set := s.newSet()
+	set.add(s.all...)
+	return set.bitmap(), nil
+}
 
 // Names returns the label names, sorted.
 func (s *memSnapshot) Names() ([]string, error) {
@@ -155,7 +137,7 @@ func (s *memSnapshot) Names() ([]string, error) {
 	defer s.m.mu.RUnlock()
 	var names []string
 	for name, n := range s.m.names {
-		if s.sees(&n.memRefs) {
+		if s.sees(n.first) {
 			names = append(names, name)
 		}
 	}
@@ -165,49 +147,77 @@ func (s *memSnapshot) Names() ([]string, error) {
 
 // Name returns the streams that have the label.
 func (s *memSnapshot) Name(name string) (*roaring.Bitmap, error) {
-	n := s.lookup(name)
-	if n == nil {
+	var refs memRefs
+	s.m.mu.RLock()
+	n := s.m.names[name]
+	if n != nil {
+		refs = n.memRefs
+	}
+	s.m.mu.RUnlock()
+	if n == nil || !s.sees(refs.first) {
 		return roaring.New(), nil
 	}
-	return bitmapOf(s.refsOf(&n.memRefs)), nil
+	return s.bitmap(refs), nil
 }
 
 // Postings returns the streams that have the label pair.
 func (s *memSnapshot) Postings(name, value string) (*roaring.Bitmap, error) {
+	hash := maphash.String(hashSeed, value)
+	var refs memRefs
+	found := false
 	s.m.mu.RLock()
-	var refs []uint32
 	if n := s.m.names[name]; n != nil {
-		if v := n.values[value]; v != nil {
-			refs = v.refs
+		if v := n.find(value, hash); v != nil {
+			refs, found = v.memRefs, true
 		}
 	}
 	s.m.mu.RUnlock()
-	return bitmapOf(s.visible(refs)), nil
+	if !found || !s.sees(refs.first) {
+		return roaring.New(), nil
+	}
+	return s.bitmap(refs), nil
 }
 
 // Values calls f for each value, in order of appearance.
 func (s *memSnapshot) Values(name, prefix string, f func(value string, p Postings) error) error {
-	n := s.lookup(name)
-	if n == nil {
-		return nil
-	}
-	s.m.mu.RLock()
-	list := n.list
-	s.m.mu.RUnlock()
+	values := s.values(name)
 	p := &memPostings{s: s}
-	for _, v := range list {
-		if !s.sees(&v.memRefs) {
-			break // and so are all after it: the list is in order of first ref
-		}
-		if !strings.HasPrefix(v.value, prefix) {
-			continue
-		}
-		p.v = v
-		if err := f(v.value, p); err != nil {
-			return err
+	for i := range values.groups() {
+		g := values.group(i)
+		for slot := range g.ends {
+			v := valueAt(g.joined, g.ends, slot)
+			if !strings.HasPrefix(v, prefix) {
+				continue
+			}
+			p.v = &g.values[slot]
+			if err := f(v, p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// matching searches all groups and then gathers the streams of the smaller half: of the values that match, or of the others.
+func (s *memSnapshot) matching(name string, r *valueRegexp) (set *roaring.Bitmap, others bool, err error) {
+	values := s.values(name)
+	var hits groupHits
+	for i := range values.groups() {
+		g := values.group(i)
+		hits.add(r.find(g.joined, g.ends))
+	}
+	others = hits.count*2 > values.count()
+	refs := s.newSet()
+	for i := range values.groups() {
+		g := values.group(i)
+		s.m.mu.RLock()
+		for slot := range hits.slots(i, len(g.ends), others) {
+			refs.add(g.values[slot].first)
+			refs.add(s.visible(g.values[slot].more)...)
+		}
+		s.m.mu.RUnlock()
+	}
+	return refs.bitmap(), others, nil
 }
 
 type memPostings struct {
@@ -215,15 +225,24 @@ type memPostings struct {
 	v *memValue
 }
 
+func (p *memPostings) refs() memRefs {
+	p.s.m.mu.RLock()
+	defer p.s.m.mu.RUnlock()
+	return p.v.memRefs
+}
+
 // AddTo adds the streams to dst.
 func (p *memPostings) AddTo(dst *roaring.Bitmap) error {
-	dst.AddMany(p.s.refsOf(&p.v.memRefs))
+	refs := p.refs()
+	dst.Add(refs.first)
+	dst.AddMany(p.s.visible(refs.more))
 	return nil
 }
 
-// Intersects reports whether some of the streams is in other.
-func (p *memPostings) Intersects(other *roaring.Bitmap) (bool, error) {
-	return slices.ContainsFunc(p.s.refsOf(&p.v.memRefs), other.Contains), nil
+// intersects reports whether some of the streams is in other.
+func (p *memPostings) intersects(other refFilter) (bool, error) {
+	refs := p.refs()
+	return other.contains(refs.first) || slices.ContainsFunc(p.s.visible(refs.more), other.contains), nil
 }
 
 func bitmapOf(refs []uint32) *roaring.Bitmap {

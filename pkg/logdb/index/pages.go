@@ -28,7 +28,7 @@ type pageFile struct {
 	size     int64
 	pageSize int64
 	root     bucket
-	buffers  sync.Pool // *[]byte
+	windows  sync.Pool // *pageWindow
 }
 
 const (
@@ -47,7 +47,6 @@ const (
 	pageBytesMin = 1 << 9
 	pageBytesMax = 1 << 16
 	depthMax     = 16 // of a tree; fan-out 2 alone would fill any disk before
-	readPages    = 3  // read at once: most leaves have some overflow pages
 )
 
 // bucket is where one bucket starts: the page of its root, kept in memory.
@@ -116,38 +115,6 @@ func (f *pageFile) read(b []byte, offset int64) error {
 	return fmt.Errorf("read index: %w", err)
 }
 
-// page reads a page into buf, growing it when needed.
-func (f *pageFile) page(id uint64, buf *[]byte) (page, error) {
-	if id < 2 || id >= uint64(f.size/f.pageSize) {
-		return page{}, corrupt("page %d lies outside the file", id)
-	}
-	offset := int64(id) * f.pageSize
-	first := min(readPages*f.pageSize, f.size-offset)
-	*buf = slices.Grow((*buf)[:0], int(first))[:first]
-	if err := f.read(*buf, offset); err != nil {
-		return page{}, err
-	}
-	p, overflow, err := decodePage(*buf)
-	if err != nil {
-		return page{}, err
-	}
-	if got := binary.LittleEndian.Uint64(*buf); got != id {
-		return page{}, corrupt("page %d says that it is %d", id, got)
-	}
-	bytes := (int64(overflow) + 1) * f.pageSize
-	if bytes > f.size-offset {
-		return page{}, corrupt("page %d ends outside the file", id)
-	}
-	if bytes > first {
-		*buf = slices.Grow(*buf, int(bytes-first))[:bytes]
-		if err := f.read((*buf)[first:], offset+first); err != nil {
-			return page{}, err
-		}
-	}
-	p.b = (*buf)[:bytes]
-	return p, nil
-}
-
 func decodePage(b []byte) (p page, overflow uint32, err error) {
 	if len(b) < pageHeaderBytes {
 		return p, 0, corrupt("page is too short")
@@ -202,8 +169,8 @@ func (p *page) search(key []byte) (at int, found bool, err error) {
 // bucket prepares the bucket whose root is a page or, for a small one, the bytes behind its header.
 func (f *pageFile) bucket(root uint64, inline []byte) (bucket, error) {
 	if root != 0 {
-		var buf []byte
-		p, err := f.page(root, &buf)
+		var w pageWindow
+		p, err := f.page(root, &w)
 		p.b = slices.Clip(p.b)
 		return bucket{root: p}, err
 	}
@@ -225,54 +192,4 @@ func (f *pageFile) open(name []byte) (bucket, error) {
 		return bucket{}, fmt.Errorf("bucket %s: %w", name, err)
 	}
 	return b, nil
-}
-
-// get appends the checked value of a key to dst. Every key that is asked for exists in a sound file.
-func (f *pageFile) get(dst []byte, b *bucket, key []byte) ([]byte, error) {
-	n := len(dst)
-	dst, isBucket, err := f.find(dst, b, key)
-	if err != nil {
-		return nil, err
-	}
-	if isBucket {
-		return nil, corrupt("key %x is a bucket", key)
-	}
-	body, err := signed(key, dst[n:])
-	if err != nil {
-		return nil, err
-	}
-	return dst[:n+len(body)], nil
-}
-
-// find appends the value of a key to dst, walking down from the root.
-func (f *pageFile) find(dst []byte, b *bucket, key []byte) (value []byte, isBucket bool, err error) {
-	buf, _ := f.buffers.Get().(*[]byte)
-	if buf == nil {
-		buf = new([]byte)
-	}
-	defer f.buffers.Put(buf)
-	p := b.root
-	for range depthMax {
-		at, found, err := p.search(key)
-		if err != nil {
-			return nil, false, err
-		}
-		if p.flags == pageLeaf {
-			if !found {
-				return nil, false, corrupt("key %x is missing", key)
-			}
-			_, v, err := p.element(at)
-			flags := binary.LittleEndian.Uint32(p.b[pageHeaderBytes+at*elementBytes:])
-			return append(dst, v...), flags&leafBucket != 0, err
-		}
-		at = max(at, 0)
-		if _, _, err := p.element(at); err != nil { // checks that the element is there at all
-			return nil, false, err
-		}
-		child := binary.LittleEndian.Uint64(p.b[pageHeaderBytes+at*elementBytes+8:])
-		if p, err = f.page(child, buf); err != nil {
-			return nil, false, err
-		}
-	}
-	return nil, false, corrupt("key %x: more than %d levels of pages", key, depthMax)
 }

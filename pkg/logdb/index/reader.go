@@ -19,11 +19,10 @@ func corrupt(format string, args ...any) error {
 type Postings interface {
 	// AddTo adds the streams to dst.
 	AddTo(dst *roaring.Bitmap) error
-	// Intersects reports whether some of the streams is in other.
-	Intersects(other *roaring.Bitmap) (bool, error)
+	intersects(other refFilter) (bool, error)
 }
 
-// Reader is one consistent state of an index. It is safe for concurrent use. The bitmaps that it returns are the caller's.
+// Reader is Mem's snapshot or Disk: one consistent state of an index. It is safe for concurrent use. The bitmaps that it returns are the caller's.
 type Reader interface {
 	// All returns every stream.
 	All() (*roaring.Bitmap, error)
@@ -36,4 +35,8 @@ type Reader interface {
 	// Values calls f for each value of the name that starts with prefix, in no particular order, until f fails. Copy the
 	// value to keep it after the call.
 	Values(name, prefix string, f func(value string, p Postings) error) error
+
+	// matching returns the streams whose value of the name the regexp matches or, with others, all others that have the
+	// label: whichever are less to gather.
+	matching(name string, r *valueRegexp) (set *roaring.Bitmap, others bool, err error)
 }

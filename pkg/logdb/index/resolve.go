@@ -92,30 +92,21 @@ func matchedRegexp(r Reader, m *labels.Matcher) (set *roaring.Bitmap, complement
 		set, err = r.Name(m.Name)
 		return set, complement, err
 	}
+	others := false // set is the other streams that have the label
 	if values := m.SetMatches(); len(values) > 0 {
 		set, err = union(r, m.Name, values)
-		if err != nil || !complement {
-			return set, complement, err
-		}
-		others, err := r.Name(m.Name)
-		if err != nil {
-			return nil, false, err
-		}
-		others.AndNot(set)
-		return others, complement, nil
+	} else {
+		set, others, err = r.matching(m.Name, newValueRegexp(m))
 	}
-	prefix := m.Prefix()
-	if complement {
-		prefix = "" // the values that do not match may start with anything
+	if err != nil || others == complement {
+		return set, complement, err
 	}
-	set = roaring.New()
-	err = r.Values(m.Name, prefix, func(value string, p Postings) error {
-		if matches(value) == complement {
-			return nil
-		}
-		return p.AddTo(set)
-	})
-	return set, complement, err
+	all, err := r.Name(m.Name)
+	if err != nil {
+		return nil, false, err
+	}
+	all.AndNot(set)
+	return all, complement, nil
 }
 
 func union(r Reader, name string, values []string) (*roaring.Bitmap, error) {
@@ -154,13 +145,17 @@ func LabelNames(r Reader, refs *roaring.Bitmap) ([]string, error) {
 
 // LabelValues returns the sorted values that the label has in refs; nil refs mean every stream.
 func LabelValues(r Reader, name string, refs *roaring.Bitmap) ([]string, error) {
-	var values []string
 	if refs != nil && refs.IsEmpty() {
 		return nil, nil
 	}
+	var in refFilter
+	if refs != nil {
+		in = newRefFilter(refs)
+	}
+	var values []string
 	err := r.Values(name, "", func(value string, p Postings) error {
 		if refs != nil {
-			if has, err := p.Intersects(refs); err != nil || !has {
+			if has, err := p.intersects(in); err != nil || !has {
 				return err
 			}
 		}

@@ -3,6 +3,8 @@ package index
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
+	"slices"
 	"sort"
 	"strings"
 	"unsafe"
@@ -14,57 +16,53 @@ func groupKey(sym uint32, group int) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, sym), uint32(group))
 }
 
-// fenceList is the list of fences of one name. It checks what it touches: a look-up touches few of them.
+// fenceList is the list of fences of one name, immutable.
 type fenceList struct {
 	values, groups uint64
 	ends, joined   []byte
-	bad            bool // some fence lay outside
 }
 
-func decodeFences(b []byte) (f fenceList, err error) {
+func decodeFences(b []byte) (*fenceList, error) {
+	f := &fenceList{}
 	c := cursor{b: b}
 	f.values = c.number(1 << 32)
 	f.groups = c.number(1 << 32)
 	f.ends = c.take(4 * f.groups)
 	f.joined = c.b
 	if c.bad || f.groups == 0 || f.groups != (f.values+groupValues-1)/groupValues {
-		return f, corrupt("fences out of range")
+		return nil, corrupt("fences out of range")
+	}
+	for i, end := 0, uint32(0); i < len(f.ends); i += 4 {
+		next := binary.LittleEndian.Uint32(f.ends[i:])
+		if next < end || uint64(next) > uint64(len(f.joined)) {
+			return nil, corrupt("fences out of range")
+		}
+		end = next
 	}
 	return f, nil
 }
 
 func (f *fenceList) fence(i int) string {
-	start, end := uint32(0), binary.LittleEndian.Uint32(f.ends[4*i:])
+	start := uint32(0)
 	if i > 0 {
 		start = binary.LittleEndian.Uint32(f.ends[4*i-4:])
 	}
-	if start > end || uint64(end) > uint64(len(f.joined)) {
-		f.bad = true
-		return ""
-	}
-	return view(f.joined[start:end])
+	return view(f.joined[start:binary.LittleEndian.Uint32(f.ends[4*i:])])
 }
 
 // find returns the group that holds value, if any does: the last one whose fence is not above it.
-func (f *fenceList) find(value string) (group int, err error) {
-	group = max(0, sort.Search(int(f.groups), func(i int) bool { return f.fence(i) > value })-1)
-	if f.bad {
-		return 0, corrupt("fences out of range")
-	}
-	return group, nil
+func (f *fenceList) find(value string) (group int) {
+	return max(0, sort.Search(int(f.groups), func(i int) bool { return f.fence(i) > value })-1)
 }
 
 // span returns the groups [first, last) that may hold values with the prefix.
-func (f *fenceList) span(prefix string) (first, last int, err error) {
-	first, err = f.find(prefix)
+func (f *fenceList) span(prefix string) (first, last int) {
+	first = f.find(prefix)
 	// A fence may be shorter than the prefix; beyond are only those that are above it and do not start with it.
 	last = sort.Search(int(f.groups), func(i int) bool {
 		return f.fence(i) > prefix && !strings.HasPrefix(f.fence(i), prefix)
 	})
-	if err == nil && f.bad {
-		err = corrupt("fences out of range")
-	}
-	return first, max(last, first+1), err
+	return first, max(last, first+1)
 }
 
 // valueGroup is one group of values.
@@ -93,11 +91,7 @@ func (g *valueGroup) decode(b []byte) error {
 func (g *valueGroup) len() int { return len(g.ends) }
 
 func (g *valueGroup) value(i int) string {
-	start := uint32(0)
-	if i > 0 {
-		start = g.ends[i-1]
-	}
-	return view(g.joined[start:g.ends[i]])
+	return valueAt(g.joined, g.ends, i)
 }
 
 // postingsGroup is the small sets of one group of values.
@@ -133,9 +127,14 @@ func (p *postingsGroup) set(slot int) []byte {
 // inline reports whether the slot's set lies here and not under a key of its own.
 func (p *postingsGroup) inline(slot int) bool { return len(p.set(slot)) > 0 }
 
+// list appends the streams of a slot to dst.
+func (p *postingsGroup) list(dst []uint32, slot int, streams uint64) ([]uint32, error) {
+	return decodeList(dst, &cursor{b: p.set(slot)}, -1, streams)
+}
+
 func (p *postingsGroup) addTo(dst *roaring.Bitmap, slot int, streams uint64) error {
 	var space [inlineStreams]uint32
-	list, err := decodeList(space[:0], &cursor{b: p.set(slot)}, -1, streams)
+	list, err := p.list(space[:0], slot, streams)
 	if err != nil {
 		return err
 	}
@@ -145,80 +144,155 @@ func (p *postingsGroup) addTo(dst *roaring.Bitmap, slot int, streams uint64) err
 
 // Values calls f for each value of the name that starts with prefix, in order.
 func (d *Disk) Values(name, prefix string, f func(value string, p Postings) error) error {
-	sym, ok := d.sym(name)
-	if !ok {
-		return nil
-	}
-	fences, err := d.fences(sym)
-	if err != nil {
-		return fmt.Errorf("values of label %q: %w", name, err)
-	}
-	group, last, err := fences.span(prefix)
-	if err != nil {
-		return fmt.Errorf("values of label %q: %w", name, err)
-	}
-	scan := valueScan{d: d, sym: sym}
-	for ; group < last; group++ {
-		if err := scan.open(group); err != nil {
-			return fmt.Errorf("values of label %q: %w", name, err)
+	scan, group, last, err := d.scan(name, prefix)
+	for ; err == nil && group < last; group++ {
+		if err = scan.open(group); err != nil {
+			break
 		}
 		for scan.slot = 0; scan.slot < scan.values.len(); scan.slot++ {
 			v := scan.values.value(scan.slot)
 			if !strings.HasPrefix(v, prefix) {
 				continue
 			}
-			if err := f(v, &scan); err != nil {
+			if err := f(v, scan); err != nil {
 				return err
 			}
 		}
 	}
+	if err != nil {
+		return fmt.Errorf("values of label %q: %w", name, err)
+	}
 	return nil
+}
+
+// matching searches the groups that may hold values with the prefix and then gathers the streams of the smaller half: of the
+// values that match, or of the others.
+func (d *Disk) matching(name string, r *valueRegexp) (set *roaring.Bitmap, others bool, err error) {
+	scan, first, last, err := d.scan(name, r.prefix)
+	if err != nil {
+		return nil, false, fmt.Errorf("values of label %q: %w", name, err)
+	}
+	var hits groupHits
+	for group := first; group < last; group++ {
+		if err := scan.open(group); err != nil {
+			return nil, false, fmt.Errorf("values of label %q: %w", name, err)
+		}
+		hits.add(r.find(scan.values.joined, scan.values.ends))
+	}
+	// Others are gathered only when all groups have been searched; that more than half match tells no less.
+	others = last-first == int(scan.fences.groups) && uint64(hits.count)*2 > scan.fences.values
+	refs := newRefSet(d.counts.streams)
+	for group := first; group < last; group++ {
+		if err := scan.gather(refs, group, hits.slots(group-first, scan.count(group), others)); err != nil {
+			return nil, false, fmt.Errorf("postings of label %q: %w", name, err)
+		}
+	}
+	return refs.bitmap(), others, nil
+}
+
+// scan prepares a walk over the groups [first, last) that may hold values with the prefix.
+func (d *Disk) scan(name, prefix string) (scan *valueScan, first, last int, err error) {
+	sym, ok := d.sym(name)
+	if !ok {
+		return &valueScan{fences: &fenceList{}}, 0, 0, nil
+	}
+	fences, err := d.fences(sym)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	first, last = fences.span(prefix)
+	return &valueScan{d: d, sym: sym, fences: fences}, first, last, nil
 }
 
 // valueScan walks groups of values. It is the Postings of the value at hand.
 type valueScan struct {
-	d     *Disk
-	sym   uint32
-	group int
-	slot  int
+	d      *Disk
+	sym    uint32
+	fences *fenceList
+	key    [8]byte // of the group at hand
+	slot   int
 
-	blob   []byte
-	values valueGroup
-	loaded bool // postings hold those of the group at hand
-	data   []byte
-	small  postingsGroup
+	valuesWalk, setsWalk pageWalk
+	values               valueGroup
+	loaded               bool // small holds the sets of the group at hand
+	small                postingsGroup
+	space                [inlineStreams]uint32
 }
 
-func (s *valueScan) open(group int) (err error) {
-	s.group, s.loaded = group, false
-	s.blob, err = s.d.pages.get(s.blob[:0], &s.d.sets.values, groupKey(s.sym, group))
+// count returns how many values a group has.
+func (s *valueScan) count(group int) int {
+	return int(min(groupValues, s.fences.values-uint64(group)*groupValues))
+}
+
+func (s *valueScan) seek(group int) {
+	binary.BigEndian.PutUint32(s.key[:], s.sym)
+	binary.BigEndian.PutUint32(s.key[4:], uint32(group))
+	s.loaded = false
+}
+
+// open brings in the values of a group.
+func (s *valueScan) open(group int) error {
+	s.seek(group)
+	b, err := s.valuesWalk.get(s.d.pages, &s.d.sets.values, s.key[:])
 	if err != nil {
 		return err
 	}
-	return s.values.decode(s.blob)
+	if err := s.values.decode(b); err != nil {
+		return err
+	}
+	if s.values.len() != s.count(group) {
+		return corrupt("group of %d values, want %d", s.values.len(), s.count(group))
+	}
+	return nil
 }
 
-// load brings in the small sets of the group at hand, once.
-func (s *valueScan) load() (err error) {
+// load brings in the small sets of the group at hand, which has count values, once.
+func (s *valueScan) load(count int) error {
 	if s.loaded {
 		return nil
 	}
-	s.data, err = s.d.pages.get(s.data[:0], &s.d.sets.postings, groupKey(s.sym, s.group))
+	b, err := s.setsWalk.get(s.d.pages, &s.d.sets.postings, s.key[:])
 	if err != nil {
 		return err
 	}
 	s.loaded = true
-	return s.small.decode(s.data, s.values.len())
+	return s.small.decode(b, count)
 }
 
-// big reads the set of the value at hand, which has a key of its own.
+// gather adds the streams of some values of a group.
+func (s *valueScan) gather(refs *refSet, group int, slots iter.Seq[int]) error {
+	s.seek(group)
+	for slot := range slots {
+		if err := s.load(s.count(group)); err != nil {
+			return err
+		}
+		s.slot = slot
+		if s.small.inline(slot) {
+			list, err := s.small.list(s.space[:0], slot, s.d.counts.streams)
+			if err != nil {
+				return err
+			}
+			refs.add(list...)
+			continue
+		}
+		set, err := s.big()
+		if err != nil {
+			return err
+		}
+		refs.addSet(set)
+	}
+	return nil
+}
+
+// big reads the set of the value at hand, which has a key of its own. It is not read by the walk: that would lose the page
+// with the small sets.
 func (s *valueScan) big() (*roaring.Bitmap, error) {
-	return s.d.bigSet(groupKey(s.sym, s.group), s.slot)
+	return s.d.bigSet(slices.Clone(s.key[:]), s.slot)
 }
 
 // AddTo adds the streams of the value at hand to dst.
 func (s *valueScan) AddTo(dst *roaring.Bitmap) error {
-	if err := s.load(); err != nil {
+	if err := s.load(s.values.len()); err != nil {
 		return err
 	}
 	if s.small.inline(s.slot) {
@@ -232,26 +306,25 @@ func (s *valueScan) AddTo(dst *roaring.Bitmap) error {
 	return nil
 }
 
-// Intersects reports whether some stream of the value at hand is in other.
-func (s *valueScan) Intersects(other *roaring.Bitmap) (bool, error) {
-	if err := s.load(); err != nil {
+// intersects reports whether some stream of the value at hand is in other.
+func (s *valueScan) intersects(other refFilter) (bool, error) {
+	if err := s.load(s.values.len()); err != nil {
 		return false, err
 	}
-	if !s.small.inline(s.slot) {
-		set, err := s.big()
-		return err == nil && set.Intersects(other), err
+	if s.small.inline(s.slot) {
+		list, err := s.small.list(s.space[:0], s.slot, s.d.counts.streams)
+		return err == nil && slices.ContainsFunc(list, other.contains), err
 	}
-	var space [inlineStreams]uint32
-	list, err := decodeList(space[:0], &cursor{b: s.small.set(s.slot)}, -1, s.d.counts.streams)
+	set, err := s.big()
 	if err != nil {
 		return false, err
 	}
-	for _, ref := range list {
-		if other.Contains(ref) {
-			return true, nil
-		}
-	}
-	return false, nil
+	found := false
+	set.Iterate(func(ref uint32) bool {
+		found = other.contains(ref)
+		return !found
+	})
+	return found, nil
 }
 
 // view views bytes as a string for as long as nothing writes them.
