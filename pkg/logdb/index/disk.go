@@ -156,9 +156,9 @@ func (d *Disk) Postings(name, value string) (*roaring.Bitmap, error) {
 
 // lookup is the space that looking up one value takes.
 type lookup struct {
-	values, postings []byte
-	group            valueGroup
-	small            postingsGroup
+	walk  pageWalk
+	group valueGroup
+	small postingsGroup
 }
 
 var lookups = sync.Pool{New: func() any { return new(lookup) }}
@@ -171,32 +171,34 @@ func (d *Disk) postings(sym uint32, value string) (*roaring.Bitmap, error) {
 		return nil, err
 	}
 	key := groupKey(sym, f.find(value))
-	if l.values, err = d.pages.get(l.values[:0], &d.sets.values, key); err != nil {
+	l.walk.reset()
+	b, err := l.walk.get(d.pages, &d.sets.values, key)
+	if err != nil {
 		return nil, err
 	}
-	if err := l.group.decode(l.values); err != nil {
+	if err := l.group.decode(b); err != nil {
 		return nil, err
 	}
 	slot := sort.Search(l.group.len(), func(i int) bool { return l.group.value(i) >= value })
 	if slot == l.group.len() || l.group.value(slot) != value {
 		return roaring.New(), nil
 	}
-	if l.postings, err = d.pages.get(l.postings[:0], &d.sets.postings, key); err != nil {
+	if b, err = l.walk.get(d.pages, &d.sets.postings, key); err != nil {
 		return nil, err
 	}
-	if err := l.small.decode(l.postings, l.group.len()); err != nil {
+	if err := l.small.decode(b, l.group.len()); err != nil {
 		return nil, err
 	}
 	if !l.small.inline(slot) {
-		return d.bigSet(key, slot)
+		return d.bigSet(&l.walk, append(key, byte(slot)))
 	}
 	set := roaring.New()
 	return set, l.small.addTo(set, slot, d.counts.streams)
 }
 
 // bigSet reads a set that has a key of its own.
-func (d *Disk) bigSet(groupKey []byte, slot int) (*roaring.Bitmap, error) {
-	b, err := d.pages.get(nil, &d.sets.postings, append(groupKey, byte(slot)))
+func (d *Disk) bigSet(w *pageWalk, key []byte) (*roaring.Bitmap, error) {
+	b, err := w.get(d.pages, &d.sets.postings, key)
 	if err != nil {
 		return nil, err
 	}

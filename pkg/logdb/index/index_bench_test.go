@@ -1,15 +1,17 @@
 package index
 
 import (
-	"bytes"
 	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 )
@@ -46,9 +48,8 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkResolve/…/streams=100000 on a real file and in memory.
-func BenchmarkResolve(b *testing.B) {
-	s := benchSource()
+// benchReaders returns the same streams on a real file, in a file in memory and as a live index.
+func benchReaders(b *testing.B, s Source) map[string]Reader {
 	path := filepath.Join(b.TempDir(), "index.db")
 	data := buildBytes(b, b.TempDir(), s)
 	require.NoError(b, os.WriteFile(path, data, 0o600))
@@ -56,35 +57,63 @@ func BenchmarkResolve(b *testing.B) {
 	require.NoError(b, err)
 	d, err := Open(file, int64(len(data)), crc32.Checksum(data, castagnoli))
 	require.NoError(b, err)
-	defer func() { require.NoError(b, d.Close()) }()
-	inMemory, _, err := openBytes(bytes.Clone(data), len(data), crc32.Checksum(data, castagnoli))
+	b.Cleanup(func() { require.NoError(b, d.Close()) })
+	inMemory, _, err := openBytes(data, len(data), crc32.Checksum(data, castagnoli))
 	require.NoError(b, err)
-	readers := []struct {
-		name string
-		r    Reader
-	}{{"disk", d}, {"diskInMemory", inMemory}, {"mem", memOf(s.Streams).Snapshot()}}
-	for _, q := range []struct {
-		name string
-		ms   []*labels.Matcher
-	}{
-		{"app=x", []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "app", "app-7")}},
-		{"pod=unique", []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "pod", s.Streams[4711].Get("pod"))}},
-		{"app=x,ns=y,pod!=z", []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "app", "app-7"),
-			labels.MustNewMatcher(labels.MatchEqual, "namespace", "ns-7"), labels.MustNewMatcher(labels.MatchNotEqual, "pod", "z")}},
-		{"pod=~prefix", []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "pod", "app-77-.*")}},
-		{"pod=~alternation", []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "pod", "(app-7|app-8)-.*")}},
-		{"pod=~contains", []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "pod", ".*abc.*")}},
-		{"pod=~class", []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "pod", ".*-[0-9]{3}7[0-9]")}},
-	} {
-		for _, r := range readers {
-			b.Run(fmt.Sprintf("%s/%s/streams=100k", r.name, q.name), func(b *testing.B) {
+	return map[string]Reader{"disk": d, "diskInMemory": inMemory, "mem": memOf(s.Streams).Snapshot()}
+}
+
+// benchMatchers are selectors on pod, which has 100,000 values like app-77-9e3779b1-04711, unless they name another label.
+func benchMatchers(s Source) (names []string, matchers [][]*labels.Matcher) {
+	eq, ne, re, nre := labels.MatchEqual, labels.MatchNotEqual, labels.MatchRegexp, labels.MatchNotRegexp
+	add := func(name string, ms ...*labels.Matcher) { names, matchers = append(names, name), append(matchers, ms) }
+	pod := func(name string, typ labels.MatchType, value string) {
+		add(name, labels.MustNewMatcher(typ, "pod", value))
+	}
+	var set []string
+	for i := range 20 {
+		set = append(set, s.Streams[i*4711].Get("pod"))
+	}
+	add("equality/1000streams", labels.MustNewMatcher(eq, "app", "app-7"))
+	pod("equality/1stream", eq, s.Streams[4711].Get("pod"))
+	add("three", labels.MustNewMatcher(eq, "app", "app-7"), labels.MustNewMatcher(eq, "namespace", "ns-7"),
+		labels.MustNewMatcher(ne, "pod", "z"))
+	pod("set20", re, strings.Join(set, "|"))
+	pod("prefix", re, "app-77-.*")
+	pod("prefixes", re, "(app-7|app-8)-.*")
+	pod("contains", re, ".*abc.*")
+	pod("containsAll", re, ".*app.*")
+	pod("suffix", re, ".*-04711")
+	pod("twoContains", re, "app-.*-7f.*")
+	pod("alternation", re, ".*abc.*|.*-7f.*|.*4711.*")
+	pod("fold", re, "(?i).*ABC.*")
+	pod("dashes", re, ".*-.*-.*-.*")
+	pod("class", re, "[a-z]+-[0-9]+-[0-9a-f]+-[0-9]{3}7[0-9]")
+	pod("classBehind", re, ".*-[0-9]{3}7[0-9]")
+	pod("classAndText", re, "app-[0-9]+-[0-9a-f]+-047[0-9]+")
+	pod("notContains", nre, ".*abc.*")
+	pod("notContainsAll", nre, ".*app.*")
+	pod("containsOrEmpty", re, "(.*abc.*)?")
+	pod("some", re, ".+")
+	pod("any", re, ".*")
+	return names, matchers
+}
+
+// BenchmarkResolve/contains/disk and so on, over 100,000 streams.
+func BenchmarkResolve(b *testing.B) {
+	s := benchSource()
+	readers := benchReaders(b, s)
+	names, matchers := benchMatchers(s)
+	for i, ms := range matchers {
+		for _, reader := range []string{"disk", "diskInMemory", "mem"} {
+			b.Run(names[i]+"/"+reader, func(b *testing.B) {
 				b.ReportAllocs()
 				start := time.Duration(0)
 				for b.Loop() {
 					if start == 0 {
 						start = cpuTime(b)
 					}
-					if _, err := Resolve(r.r, q.ms); err != nil {
+					if _, err := Resolve(readers[reader], ms); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -94,25 +123,62 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
+// BenchmarkLabelValues lists the values of pod, of which there are 100,000: all of them, or those of 1,000 streams.
 func BenchmarkLabelValues(b *testing.B) {
+	readers := benchReaders(b, benchSource())
+	for _, reader := range []string{"disk", "mem"} {
+		refs, err := Resolve(readers[reader], []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "app", "app-7")})
+		require.NoError(b, err)
+		for _, q := range []struct {
+			name string
+			refs *roaring.Bitmap
+			want int
+		}{{"all", nil, benchStreams}, {"app=x", refs, benchStreams / 100}} {
+			b.Run(q.name+"/"+reader, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if v, err := LabelValues(readers[reader], "pod", q.refs); err != nil || len(v) != q.want {
+						b.Fatal(len(v), err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkOpen is dominated by the checksum of the file.
+func BenchmarkOpen(b *testing.B) {
 	s := benchSource()
 	data := buildBytes(b, b.TempDir(), s)
-	d, _, err := openBytes(data, len(data), crc32.Checksum(data, castagnoli))
-	require.NoError(b, err)
-	refs, err := Resolve(d, []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "app", "app-7")})
-	require.NoError(b, err)
+	path, crc := filepath.Join(b.TempDir(), "index.db"), crc32.Checksum(data, castagnoli)
+	require.NoError(b, os.WriteFile(path, data, 0o600))
+	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		if v, err := LabelValues(d, "pod", refs); err != nil || len(v) != 1000 {
-			b.Fatal(len(v), err)
-		}
+		file, err := os.Open(path)
+		require.NoError(b, err)
+		d, err := Open(file, int64(len(data)), crc)
+		require.NoError(b, err)
+		require.NoError(b, d.Close())
 	}
 }
 
 func BenchmarkMemAdd(b *testing.B) {
 	s := benchSource()
 	var m *Mem
+	var before, after runtime.MemStats
+	b.ReportAllocs()
 	for b.Loop() {
+		m = nil
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		b.StartTimer()
 		m = memOf(s.Streams)
 	}
-	b.ReportMetric(float64(m.MemoryBytes())/benchStreams, "B/stream")
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(s)
+	b.ReportMetric(float64(m.MemoryBytes())/benchStreams, "accounted-B/stream")
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/benchStreams, "heap-B/stream")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchStreams, "ns/stream")
 }

@@ -118,17 +118,24 @@ func (s *memSnapshot) newSet() *refSet { return newRefSet(uint64(s.last) + 1) }
 
 // bitmap returns what the snapshot sees of a list that was copied under the lock.
 func (s *memSnapshot) bitmap(r memRefs) *roaring.Bitmap {
+	more := s.visible(r.more)
+	if n := len(more); n > 0 && more[n-1]-r.first == uint32(n) { // all of some range, as for a label that every stream has
+		b := roaring.New()
+		b.AddRange(uint64(r.first), uint64(more[n-1])+1)
+		return b
+	}
 	set := s.newSet()
 	set.add(r.first)
-	set.add(s.visible(r.more)...)
+	set.add(more...)
 	return set.bitmap()
 }
 
 // All returns every stream.
 func (s *memSnapshot) All() (*roaring.Bitmap, error) {
-	set := s.newSet()
-	set.add(s.all...)
-	return set.bitmap(), nil
+	if len(s.all) == 0 {
+		return roaring.New(), nil
+	}
+	return s.bitmap(memRefs{first: s.all[0], more: s.all[1:]}), nil
 }
 
 // Names returns the label names, sorted.
@@ -243,10 +250,4 @@ func (p *memPostings) AddTo(dst *roaring.Bitmap) error {
 func (p *memPostings) intersects(other refFilter) (bool, error) {
 	refs := p.refs()
 	return other.contains(refs.first) || slices.ContainsFunc(p.s.visible(refs.more), other.contains), nil
-}
-
-func bitmapOf(refs []uint32) *roaring.Bitmap {
-	b := roaring.New()
-	b.AddMany(refs)
-	return b
 }

@@ -44,12 +44,13 @@ func newValueRegexp(m *labels.Matcher) *valueRegexp {
 // find returns which of the values match. The selection is valid until the next call.
 func (r *valueRegexp) find(joined []byte, ends []uint32) *match.Selection {
 	sel := &r.selection
-	sel.Fill(len(ends))
-	if r.prefix != "" {
-		r.keepPrefixed(joined, ends)
+	if r.prefix == "" {
+		sel.Fill(len(ends))
+	} else if !r.selectPrefixed(joined, ends) {
+		return sel
 	}
 	if r.seen < valuesFew {
-		if r.seen += len(ends); r.seen >= valuesFew {
+		if r.seen += sel.Count(); r.seen >= valuesFew {
 			r.analyze()
 		}
 	}
@@ -72,14 +73,17 @@ func (r *valueRegexp) find(joined []byte, ends []uint32) *match.Selection {
 	return sel
 }
 
-func (r *valueRegexp) keepPrefixed(joined []byte, ends []uint32) {
+func (r *valueRegexp) selectPrefixed(joined []byte, ends []uint32) (any bool) {
+	r.selection.Clear(len(ends))
 	start := 0
 	for i, end := range ends {
-		if n := start + len(r.prefix); n > int(end) || view(joined[start:n]) != r.prefix {
-			r.selection.Remove(i)
+		if n := start + len(r.prefix); n <= int(end) && view(joined[start:n]) == r.prefix {
+			r.selection.Add(i)
+			any = true
 		}
 		start = int(end)
 	}
+	return any
 }
 
 // selective reports whether searching for the texts pays: most values of a name may well contain them.
@@ -93,9 +97,10 @@ func (r *valueRegexp) analyze() {
 	if err != nil {
 		return
 	}
+	tree = ofNonEmpty(tree)
 	r.folds = anyNode(tree, func(re *syntax.Regexp) bool { return re.Flags&syntax.FoldCase != 0 })
 	if anyNode(tree, needsAutomaton) {
-		// The same expression that labels.Matcher runs.
+		// For values that are not empty, the same expression that labels.Matcher runs.
 		if r.automaton, err = match.Compile(match.Filter{Regexp: true, Any: []string{"^(?s:" + tree.String() + ")$"}}); err != nil {
 			r.automaton = nil
 		}
@@ -112,9 +117,21 @@ func (r *valueRegexp) analyze() {
 	}
 }
 
-// behindPrefix returns the expression without the prefix, which has been looked for.
+// ofNonEmpty returns an expression that matches the same values but the empty one, which no value of an index is: (x)? and
+// x| are x.
+func ofNonEmpty(re *syntax.Regexp) *syntax.Regexp {
+	for re.Op == syntax.OpCapture || re.Op == syntax.OpQuest {
+		re = re.Sub[0]
+	}
+	return re
+}
+
+// behindPrefix returns the expression without the prefix, which has been looked for, unless it is part of a longer text.
 func behindPrefix(re *syntax.Regexp, prefix string) *syntax.Regexp {
 	if re.Op != syntax.OpConcat || prefix == "" || re.Sub[0].Op != syntax.OpLiteral || string(re.Sub[0].Rune) != prefix {
+		return re
+	}
+	if spellings, _ := spell(re.Sub[1]); spellings > 0 {
 		return re
 	}
 	return concat(re.Sub[1:])
@@ -123,6 +140,9 @@ func behindPrefix(re *syntax.Regexp, prefix string) *syntax.Regexp {
 // needsAutomaton reports whether the node is more than texts, their alternatives and wildcards.
 func needsAutomaton(re *syntax.Regexp) bool {
 	switch re.Op {
+	case syntax.OpCharClass:
+		spellings, _ := spell(re)
+		return spellings == 0
 	case syntax.OpLiteral, syntax.OpEmptyMatch, syntax.OpCapture, syntax.OpConcat, syntax.OpAlternate, syntax.OpAnyChar,
 		syntax.OpAnyCharNotNL:
 		return false

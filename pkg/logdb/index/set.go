@@ -82,6 +82,12 @@ func decodeList(dst []uint32, c *cursor, count int, limit uint64) ([]uint32, err
 	return dst, nil
 }
 
+func bitmapOf(refs []uint32) *roaring.Bitmap {
+	b := roaring.New()
+	b.AddMany(refs)
+	return b
+}
+
 const (
 	setList    = 0
 	setRoaring = 1

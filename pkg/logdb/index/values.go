@@ -65,6 +65,21 @@ func (f *fenceList) span(prefix string) (first, last int) {
 	return first, max(last, first+1)
 }
 
+// appendEnds reads n lengths up to limit, appends where each ends and returns the last end.
+func appendEnds(dst []uint32, c *cursor, n int, limit uint64) ([]uint32, uint64) {
+	end := uint64(0)
+	for range n {
+		if len(c.b) > 0 && c.b[0] < 0x80 { // as nearly all are
+			end += uint64(c.b[0])
+			c.b = c.b[1:]
+		} else {
+			end += c.number(limit)
+		}
+		dst = append(dst, uint32(end))
+	}
+	return dst, end
+}
+
 // valueGroup is one group of values.
 type valueGroup struct {
 	ends   []uint32
@@ -75,12 +90,8 @@ type valueGroup struct {
 func (g *valueGroup) decode(b []byte) error {
 	c := cursor{b: b}
 	n := c.number(groupValues)
-	g.ends = g.ends[:0]
-	end := uint64(0)
-	for range n {
-		end += c.number(textBytesMax)
-		g.ends = append(g.ends, uint32(end))
-	}
+	var end uint64
+	g.ends, end = appendEnds(g.ends[:0], &c, int(n), textBytesMax)
 	g.joined = c.b
 	if c.bad || n == 0 || end != uint64(len(c.b)) {
 		return corrupt("group of values out of range")
@@ -103,12 +114,8 @@ type postingsGroup struct {
 // decode reads the sets of n values; it keeps b.
 func (p *postingsGroup) decode(b []byte, n int) error {
 	c := cursor{b: b}
-	p.ends = p.ends[:0]
-	end := uint64(0)
-	for range n {
-		end += c.number(inlineStreams * binary.MaxVarintLen32)
-		p.ends = append(p.ends, uint32(end))
-	}
+	var end uint64
+	p.ends, end = appendEnds(p.ends[:0], &c, n, inlineStreams*binary.MaxVarintLen32)
 	p.sets = c.b
 	if c.bad || end != uint64(len(c.b)) {
 		return corrupt("group of postings out of range")
@@ -212,11 +219,12 @@ type valueScan struct {
 	key    [8]byte // of the group at hand
 	slot   int
 
-	valuesWalk, setsWalk pageWalk
-	values               valueGroup
-	loaded               bool // small holds the sets of the group at hand
-	small                postingsGroup
-	space                [inlineStreams]uint32
+	valuesWalk, setsWalk, bigWalk pageWalk
+
+	values valueGroup
+	loaded bool // small holds the sets of the group at hand
+	small  postingsGroup
+	space  [inlineStreams]uint32
 }
 
 // count returns how many values a group has.
@@ -284,10 +292,10 @@ func (s *valueScan) gather(refs *refSet, group int, slots iter.Seq[int]) error {
 	return nil
 }
 
-// big reads the set of the value at hand, which has a key of its own. It is not read by the walk: that would lose the page
-// with the small sets.
+// big reads the set of the value at hand, which has a key of its own. It walks by itself: the other walk holds the page with
+// the small sets.
 func (s *valueScan) big() (*roaring.Bitmap, error) {
-	return s.d.bigSet(slices.Clone(s.key[:]), s.slot)
+	return s.d.bigSet(&s.bigWalk, append(s.key[:len(s.key):len(s.key)], byte(s.slot)))
 }
 
 // AddTo adds the streams of the value at hand to dst.

@@ -82,6 +82,13 @@ type pageWalk struct {
 	levels [depthMax]pageWindow
 }
 
+// reset forgets all pages.
+func (w *pageWalk) reset() {
+	for i := range w.levels {
+		w.levels[i].reset()
+	}
+}
+
 // get returns the checked value of a key, valid until the next call.
 func (w *pageWalk) get(f *pageFile, b *bucket, key []byte) ([]byte, error) {
 	v, isBucket, err := f.search(b, key, func(depth int, id uint64) (page, error) { return f.page(id, &w.levels[depth]) })
