@@ -28,6 +28,7 @@ const (
 	// Each text costs a search over all values.
 	textSpellingsMax   = 8  // of neighbouring nodes of a regexp
 	clauseSpellingsMax = 16 // of all branches of an alternation
+	prefixesMax        = 16 // compared with each value in turn
 	clausesMax         = 3  // searched for, one after the other among what is left
 	clauseBytesMin     = 2  // of the shortest text, when there are several
 )

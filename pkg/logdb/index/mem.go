@@ -217,8 +217,9 @@ func (s *memSnapshot) matching(name string, r *valueRegexp) (set *roaring.Bitmap
 	refs := s.newSet()
 	for i := range values.groups() {
 		g := values.group(i)
+		chosen := hits.of(i, len(g.ends), others)
 		s.m.mu.RLock()
-		for slot := range hits.slots(i, len(g.ends), others) {
+		for slot := chosen.next(0); slot >= 0; slot = chosen.next(slot + 1) {
 			refs.add(g.values[slot].first)
 			refs.add(s.visible(g.values[slot].more)...)
 		}

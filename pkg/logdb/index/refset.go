@@ -1,13 +1,9 @@
 package index
 
 import (
-	"iter"
-	"math/bits"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
-
-	"github.com/woodshed-logs/woodshed/pkg/match"
 )
 
 // refSet gathers streams in any order and becomes a bitmap at the end. Adding to a roaring bitmap one by one costs a search
@@ -38,6 +34,18 @@ func (s *refSet) add(refs ...uint32) {
 	}
 }
 
+// addSet adds a bitmap.
+func (s *refSet) addSet(set *roaring.Bitmap) {
+	for it := set.ManyIterator(); ; {
+		var space [128]uint32
+		n := it.NextMany(space[:])
+		if n == 0 {
+			return
+		}
+		s.add(space[:n]...)
+	}
+}
+
 // bitmap returns the set, which must not be used any more.
 func (s *refSet) bitmap() *roaring.Bitmap {
 	if s.bits != nil {
@@ -57,61 +65,4 @@ func newRefFilter(refs *roaring.Bitmap) refFilter { return refs.ToDense() }
 func (f refFilter) contains(ref uint32) bool {
 	word := int(ref >> 6)
 	return word < len(f) && f[word]&(1<<(ref&63)) != 0
-}
-
-// groupHits is which values of each group, one after the other, matched.
-type groupHits struct {
-	words []uint64 // groupWords a group
-	count int
-}
-
-const groupWords = groupValues / 64
-
-func (h *groupHits) add(sel *match.Selection) {
-	at := len(h.words)
-	h.words = append(h.words, make([]uint64, groupWords)...)
-	for i := sel.Next(0); i >= 0; i = sel.Next(i + 1) {
-		h.words[at+i>>6] |= 1 << (i & 63)
-		h.count++
-	}
-}
-
-// any reports whether slots yields any.
-func (h *groupHits) any(group, count int, others bool) bool {
-	for range h.slots(group, count, others) {
-		return true
-	}
-	return false
-}
-
-// slots yields the values of a group of count that matched or, with others, those that did not.
-func (h *groupHits) slots(group, count int, others bool) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for w := range groupWords {
-			word := h.words[group*groupWords+w]
-			if others {
-				word = ^word
-			}
-			if n := count - w*64; n < 64 {
-				word &= 1<<max(n, 0) - 1
-			}
-			for ; word != 0; word &= word - 1 {
-				if !yield(w*64 + bits.TrailingZeros64(word)) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// addSet adds a bitmap.
-func (s *refSet) addSet(set *roaring.Bitmap) {
-	for it := set.ManyIterator(); ; {
-		var space [128]uint32
-		n := it.NextMany(space[:])
-		if n == 0 {
-			return
-		}
-		s.add(space[:n]...)
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/cespare/xxhash/v2"
@@ -152,18 +151,28 @@ func LabelValues(r Reader, name string, refs *roaring.Bitmap) ([]string, error) 
 	if refs != nil {
 		in = newRefFilter(refs)
 	}
-	var values []string
+	var joined []byte // one text for all: a name may have 100,000 values
+	var ends []int
 	err := r.Values(name, "", func(value string, p Postings) error {
 		if refs != nil {
 			if has, err := p.intersects(in); err != nil || !has {
 				return err
 			}
 		}
-		values = append(values, strings.Clone(value))
+		joined = append(joined, value...)
+		ends = append(ends, len(joined))
 		return nil
 	})
+	if err != nil || len(ends) == 0 {
+		return nil, err
+	}
+	values, text, start := make([]string, len(ends)), view(joined), 0
+	for i, end := range ends {
+		values[i] = text[start:end]
+		start = end
+	}
 	slices.Sort(values)
-	return values, err
+	return values, nil
 }
 
 // clusterNames come first in the order of small streams: what their lines look like depends on these most.

@@ -3,7 +3,6 @@ package index
 import (
 	"encoding/binary"
 	"fmt"
-	"iter"
 	"slices"
 	"sort"
 	"strings"
@@ -65,17 +64,34 @@ func (f *fenceList) span(prefix string) (first, last int) {
 	return first, max(last, first+1)
 }
 
-// appendEnds reads n lengths up to limit, appends where each ends and returns the last end.
-func appendEnds(dst []uint32, c *cursor, n int, limit uint64) ([]uint32, uint64) {
-	end := uint64(0)
-	for range n {
-		if len(c.b) > 0 && c.b[0] < 0x80 { // as nearly all are
-			end += uint64(c.b[0])
-			c.b = c.b[1:]
-		} else {
-			end += c.number(limit)
+// spans returns the groups, ascending, that may hold values with one of the sorted prefixes.
+func (f *fenceList) spans(prefixes []string) (groups []int) {
+	if f.groups == 0 {
+		return nil
+	}
+	next := 0
+	for _, prefix := range prefixes {
+		first, last := f.span(prefix)
+		for next = max(next, first); next < last; next++ {
+			groups = append(groups, next)
 		}
-		dst = append(dst, uint32(end))
+	}
+	return groups
+}
+
+// decodeEnds reads n lengths up to limit into dst, as where each ends, and returns the last end.
+func decodeEnds(dst []uint32, c *cursor, n int, limit uint64) ([]uint32, uint64) {
+	dst = slices.Grow(dst[:0], n)[:n]
+	end, i := uint64(0), 0
+	for i < len(dst) && i < len(c.b) && c.b[i] < 0x80 { // as nearly all are
+		end += uint64(c.b[i])
+		dst[i] = uint32(end)
+		i++
+	}
+	c.b = c.b[i:]
+	for ; i < len(dst); i++ {
+		end += c.number(limit)
+		dst[i] = uint32(end)
 	}
 	return dst, end
 }
@@ -91,7 +107,7 @@ func (g *valueGroup) decode(b []byte) error {
 	c := cursor{b: b}
 	n := c.number(groupValues)
 	var end uint64
-	g.ends, end = appendEnds(g.ends[:0], &c, int(n), textBytesMax)
+	g.ends, end = decodeEnds(g.ends, &c, int(n), textBytesMax)
 	g.joined = c.b
 	if c.bad || n == 0 || end != uint64(len(c.b)) {
 		return corrupt("group of values out of range")
@@ -115,7 +131,7 @@ type postingsGroup struct {
 func (p *postingsGroup) decode(b []byte, n int) error {
 	c := cursor{b: b}
 	var end uint64
-	p.ends, end = appendEnds(p.ends[:0], &c, n, inlineStreams*binary.MaxVarintLen32)
+	p.ends, end = decodeEnds(p.ends, &c, n, inlineStreams*binary.MaxVarintLen32)
 	p.sets = c.b
 	if c.bad || end != uint64(len(c.b)) {
 		return corrupt("group of postings out of range")
@@ -151,10 +167,13 @@ func (p *postingsGroup) addTo(dst *roaring.Bitmap, slot int, streams uint64) err
 
 // Values calls f for each value of the name that starts with prefix, in order.
 func (d *Disk) Values(name, prefix string, f func(value string, p Postings) error) error {
-	scan, group, last, err := d.scan(name, prefix)
-	for ; err == nil && group < last; group++ {
-		if err = scan.open(group); err != nil {
-			break
+	scan, err := d.scan(name)
+	if err != nil {
+		return fmt.Errorf("values of label %q: %w", name, err)
+	}
+	for _, group := range scan.fences.spans([]string{prefix}) {
+		if err := scan.open(group); err != nil {
+			return fmt.Errorf("values of label %q: %w", name, err)
 		}
 		for scan.slot = 0; scan.slot < scan.values.len(); scan.slot++ {
 			v := scan.values.value(scan.slot)
@@ -166,49 +185,43 @@ func (d *Disk) Values(name, prefix string, f func(value string, p Postings) erro
 			}
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("values of label %q: %w", name, err)
-	}
 	return nil
 }
 
-// matching searches the groups that may hold values with the prefix and then gathers the streams of the smaller half: of the
-// values that match, or of the others.
+// matching searches the groups that may hold values with the right beginning and then gathers the streams of the smaller
+// half: of the values that match, or of the others.
 func (d *Disk) matching(name string, r *valueRegexp) (set *roaring.Bitmap, others bool, err error) {
-	scan, first, last, err := d.scan(name, r.prefix)
+	scan, err := d.scan(name)
 	if err != nil {
 		return nil, false, fmt.Errorf("values of label %q: %w", name, err)
 	}
 	var hits groupHits
-	for group := first; group < last; group++ {
+	groups := scan.fences.spans(r.prefixes)
+	for _, group := range groups {
 		if err := scan.open(group); err != nil {
 			return nil, false, fmt.Errorf("values of label %q: %w", name, err)
 		}
 		hits.add(r.find(scan.values.joined, scan.values.ends))
 	}
-	// Others are gathered only when all groups have been searched; that more than half match tells no less.
-	others = last-first == int(scan.fences.groups) && uint64(hits.count)*2 > scan.fences.values
+	others = len(groups) == int(scan.fences.groups) && uint64(hits.count)*2 > scan.fences.values
 	refs := newRefSet(d.counts.streams)
-	for group := first; group < last; group++ {
-		if err := scan.gather(refs, group, hits.slots(group-first, scan.count(group), others)); err != nil {
+	for i, group := range groups {
+		chosen := hits.of(i, scan.count(group), others)
+		if err := scan.gather(refs, group, &chosen); err != nil {
 			return nil, false, fmt.Errorf("postings of label %q: %w", name, err)
 		}
 	}
 	return refs.bitmap(), others, nil
 }
 
-// scan prepares a walk over the groups [first, last) that may hold values with the prefix.
-func (d *Disk) scan(name, prefix string) (scan *valueScan, first, last int, err error) {
+// scan prepares a walk over the groups of a name. A name that is not there has no groups.
+func (d *Disk) scan(name string) (*valueScan, error) {
 	sym, ok := d.sym(name)
 	if !ok {
-		return &valueScan{fences: &fenceList{}}, 0, 0, nil
+		return &valueScan{fences: &fenceList{}}, nil
 	}
 	fences, err := d.fences(sym)
-	if err != nil {
-		return nil, 0, 0, err
-	}
-	first, last = fences.span(prefix)
-	return &valueScan{d: d, sym: sym, fences: fences}, first, last, nil
+	return &valueScan{d: d, sym: sym, fences: fences}, err
 }
 
 // valueScan walks groups of values. It is the Postings of the value at hand.
@@ -268,9 +281,9 @@ func (s *valueScan) load(count int) error {
 }
 
 // gather adds the streams of some values of a group.
-func (s *valueScan) gather(refs *refSet, group int, slots iter.Seq[int]) error {
+func (s *valueScan) gather(refs *refSet, group int, chosen *slots) error {
 	s.seek(group)
-	for slot := range slots {
+	for slot := chosen.next(0); slot >= 0; slot = chosen.next(slot + 1) {
 		if err := s.load(s.count(group)); err != nil {
 			return err
 		}
