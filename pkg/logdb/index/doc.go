@@ -26,4 +26,10 @@
 // value up reads the fences, one group and one group of postings. A small set (up to 32 streams) and a list of chunk
 // numbers is the first number, then the difference to the one before for each other. A set with a key of its own is a
 // byte 0 and such a list, or a byte 1 and a roaring bitmap in its portable form.
+//
+// # Regexps
+//
+// Mem joins the values of a name in groups too, so a regexp looks through both indexes in one way (valueRegexp): what its
+// matches begin with picks groups on disk, texts that they must contain are searched for in whole groups, and only the values
+// that are left are tried one by one. What that leaves out, labels.Matcher would have refused: it alone says what matches.
 package index

@@ -26,6 +26,7 @@ type valueRegexp struct {
 	seen      int            // values looked at so far
 	texts     *match.Matcher // holds for every value that matches, nil when nothing is known
 	automaton *match.Matcher // decides in place of matches, nil when matches is as fast
+	folds     bool           // some of it holds regardless of case
 	odd       bool           // labels.Matcher has rules of its own for it, beyond ASCII
 	searched  int            // values that texts was asked for
 	found     int            // and those that it kept
@@ -43,8 +44,9 @@ func newValueRegexp(m *labels.Matcher) *valueRegexp {
 		return r
 	}
 	r.tree = ofNonEmpty(tree)
-	r.odd = anyNode(r.tree, isOdd)
-	if prefixes := prefixesOf(r.tree); len(prefixes) > 0 && !r.odd {
+	r.folds = anyNode(r.tree, func(re *syntax.Regexp) bool { return re.Flags&syntax.FoldCase != 0 })
+	r.odd = r.folds || anyNode(r.tree, mentionsError)
+	if prefixes := prefixesOf(r.tree); len(prefixes) > 0 && !r.folds {
 		slices.Sort(prefixes)
 		r.prefixes = prefixes
 	}
@@ -82,7 +84,8 @@ func (r *valueRegexp) find(joined []byte, ends []uint32) *match.Selection {
 	return sel
 }
 
-func (r *valueRegexp) selectPrefixed(joined []byte, ends []uint32) (any bool) {
+// selectPrefixed selects the values with one of the prefixes.
+func (r *valueRegexp) selectPrefixed(joined []byte, ends []uint32) (found bool) {
 	r.selection.Clear(len(ends))
 	start := uint32(0)
 	for i, end := range ends {
@@ -90,13 +93,13 @@ func (r *valueRegexp) selectPrefixed(joined []byte, ends []uint32) (any bool) {
 		for _, prefix := range r.prefixes {
 			if strings.HasPrefix(value, prefix) {
 				r.selection.Add(i)
-				any = true
+				found = true
 				break
 			}
 		}
 		start = end
 	}
-	return any
+	return found
 }
 
 // selective reports whether searching for the texts pays: most values of a name may well contain them.
@@ -109,8 +112,9 @@ func (r *valueRegexp) analyze() {
 	if r.tree == nil {
 		return
 	}
-	if !r.odd && anyNode(r.tree, needsAutomaton) {
-		// For values that are not empty, the same expression that labels.Matcher runs.
+	if !r.folds && anyNode(r.tree, needsAutomaton) {
+		// For values that are not empty, the same expression that labels.Matcher runs. Regardless of case it does not always
+		// run what is written: to A.*|(?i:a).* it says no on aa.
 		whole := "^(?s:" + r.tree.String() + ")$"
 		if m, err := match.Compile(match.Filter{Regexp: true, Any: []string{whole}}); err == nil {
 			r.automaton = m
@@ -118,7 +122,7 @@ func (r *valueRegexp) analyze() {
 	}
 	var filters []match.Filter
 	rest := r.tree
-	if r.prefixes[0] != "" && !r.odd {
+	if r.prefixes[0] != "" && !r.folds {
 		rest = behindPrefixes(rest)
 	}
 	for _, c := range bestClauses(clausesOf(rest)) {

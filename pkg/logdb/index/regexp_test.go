@@ -125,6 +125,8 @@ func TestAnalyze(t *testing.T) {
 	f("app-[0-9]+-x", []string{"app-"}, true, true)
 	f("(?i)api-.*", none, true, false)
 	f("[a-z]+-[0-9]{3}", none, true, true)
+	f("(web|api)-[^x]+", []string{"api-", "web-"}, false, true)
+	f("(?i)[a-z]+", none, false, false)
 	f("[a-z]+", none, false, true)
 }
 

@@ -38,14 +38,16 @@ func ofNonEmpty(re *syntax.Regexp) *syntax.Regexp {
 	return re
 }
 
-// isOdd reports whether labels.Matcher may treat the node by rules of its own, which a regexp does not know: regardless of
-// case it compares some texts in a normal form and gets some alternatives of either kind wrong, and U+FFFD in a text does not
-// always match a byte that is no UTF-8.
-func isOdd(re *syntax.Regexp) bool {
-	if re.Flags&syntax.FoldCase != 0 || re.Op == syntax.OpLiteral && slices.Contains(re.Rune, utf8.RuneError) {
-		return true
+// mentionsError reports whether the node names U+FFFD. To regexp that is any byte that is no UTF-8 as well, to labels.Matcher not
+// always.
+func mentionsError(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return slices.Contains(re.Rune, utf8.RuneError)
+	case syntax.OpCharClass:
+		return classHas(re, utf8.RuneError)
 	}
-	return re.Op == syntax.OpCharClass && classHas(re, utf8.RuneError)
+	return false
 }
 
 func classHas(re *syntax.Regexp, r rune) bool {
