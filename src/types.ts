@@ -41,6 +41,12 @@ export interface StoreStatus {
   bytes: number;
   diskBytes: number;
   oldest?: string;
+  /** How long logs are kept, in words. */
+  retention?: string;
+  /** Free space of the disk and what is kept free, in words. Only administrators are told. */
+  space?: string;
+  /** Who gets how much of the memory limit, in sentences. Only administrators are told. */
+  memory?: string[];
   refused?: RefusedPushes[];
   warnings?: string[];
   /** The tenants that this organisation may read, when there is a choice. */

@@ -26,7 +26,9 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/config"
 	"github.com/woodshed-logs/woodshed/pkg/distributor"
 	"github.com/woodshed-logs/woodshed/pkg/limits"
+	"github.com/woodshed-logs/woodshed/pkg/logdb"
 	"github.com/woodshed-logs/woodshed/pkg/logql/engine"
+	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/plugin"
 )
 
@@ -54,7 +56,8 @@ func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *
 	if err != nil {
 		return nil, fmt.Errorf("limits: %w", err)
 	}
-	if _, err := parseRetention(overrides); err != nil {
+	retention, err := parseRetention(overrides)
+	if err != nil {
 		return nil, fmt.Errorf("limits: %w", err)
 	}
 	p := &process{cfg: cfg, cfgErr: cfgErr, log: log, version: Version(), started: time.Now(), limits: overrides}
@@ -65,7 +68,8 @@ func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *
 	fsys := plugin.SystemFiles()
 	p.store = &store{
 		cfg: cfg, memory: p.memory, dir: dir, dirErr: dirErr, log: log, fsys: fsys, version: p.version,
-		register: prometheus.DefaultRegisterer,
+		register:  prometheus.DefaultRegisterer,
+		retention: func(id model.TenantID) logdb.Retention { return retention[overrides.For(id)] },
 	}
 	if dirErr == nil {
 		if n, ok := plugin.WarnVolatile(dir, fsys); ok {

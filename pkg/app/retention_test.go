@@ -37,10 +37,10 @@ retention_stream:
 	f := func(tenant model.TenantID, want time.Duration, pairs ...string) {
 		t.Helper()
 		r := all[o.For(tenant)]
-		got := r.period
-		for _, rule := range slices.Backward(r.rules) { // so that the first one has the last word
-			if labels.Selector(rule.matchers).Matches(labels.FromStrings(pairs...)) {
-				got = rule.period
+		got := r.Period
+		for _, rule := range slices.Backward(r.Streams) { // so that the first one has the last word
+			if labels.Selector(rule.Matchers).Matches(labels.FromStrings(pairs...)) {
+				got = rule.Period
 			}
 		}
 		require.Equal(t, want, got)

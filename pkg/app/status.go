@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/grafana/grafana-plugin-sdk-go/build/buildinfo"
 
 	"github.com/woodshed-logs/woodshed/pkg/limits"
@@ -23,7 +24,7 @@ func (p *process) Ready() <-chan struct{} { return p.store.ready }
 
 // Status implements plugin.Store.
 func (p *process) Status(ctx context.Context) plugin.StatusInfo {
-	s := plugin.StatusInfo{Version: p.version, DataDir: p.store.dir}
+	s := plugin.StatusInfo{Version: p.version, DataDir: p.store.dir, Retention: p.retentionWords(), Memory: p.memory.words()}
 	s.Listen, s.ListenError = p.listener.state()
 	p.store.mu.Lock()
 	s.State, s.Reason = p.store.phase, p.store.reason
@@ -38,6 +39,7 @@ func (p *process) Status(ctx context.Context) plugin.StatusInfo {
 		if !t.Empty {
 			s.Oldest = t.Oldest.Time()
 		}
+		s.Space = spaceWords(db.Guard())
 		s.Warnings = append(s.Warnings, storeWarnings(db, t)...)
 	}
 	s.Warnings = append(s.Warnings, p.warnings()...)
@@ -63,6 +65,26 @@ func (p *process) warnings() []plugin.Notice {
 	return out
 }
 
+// retentionWords tell how long logs are kept.
+func (p *process) retentionWords() string {
+	out := p.limits.For(model.DefaultTenant).Retention().String()
+	if n := p.cfg.Storage.RetentionBytes; n > 0 {
+		out += fmt.Sprintf("; the oldest go when blocks take more than %s", humanize.IBytes(uint64(n)))
+	}
+	if len(p.cfg.Overrides) > 0 {
+		out += "; tenants with overrides may differ"
+	}
+	return out
+}
+
+// spaceWords tell how much room the disk has.
+func spaceWords(g logdb.GuardState) string {
+	if g.Disk.Total == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s free; below %s pushes are refused", humanize.IBytes(g.Disk.Free), humanize.IBytes(g.Disk.Total), humanize.IBytes(g.Guard))
+}
+
 // storeWarnings say what is wrong with the open store.
 func storeWarnings(db *logdb.DB, t logdb.Totals) []plugin.Notice {
 	var out []plugin.Notice
@@ -74,6 +96,12 @@ func storeWarnings(db *logdb.DB, t logdb.Totals) []plugin.Notice {
 	} else if st.LastFailure != nil && time.Since(st.LastFailureAt) < failureShown {
 		add("The write-ahead log could not be written at %s and works again: %v. Look at the disk.",
 			st.LastFailureAt.UTC().Format(time.RFC3339), st.LastFailure)
+	}
+	if g := db.Guard(); g.Refusing {
+		add("Pushes are refused since %s: the disk has %s free and %s are kept free (storage.free_space_min). Nothing is deleted, queries go on, and it heals by itself when there is room.",
+			g.Since.UTC().Format(time.RFC3339), humanize.IBytes(g.Disk.Free), humanize.IBytes(g.Guard))
+	} else if g.Err != nil {
+		add("The free space of the disk is not known, so nothing guards it: %v.", g.Err)
 	}
 	for _, d := range db.Replay().Damage {
 		add("The write-ahead log was damaged when the store opened: %s.", d)
@@ -93,7 +121,7 @@ func (p *process) Report(ctx context.Context) lokiapi.Report {
 	r := lokiapi.Report{
 		Ready: s.State == plugin.StateReady, State: string(s.State), Detail: s.Reason.For(true), Started: p.started,
 		DataDir: s.DataDir, Listen: s.Listen, Streams: s.Streams, Entries: s.Entries, RawBytes: s.Bytes, DiskBytes: s.DiskBytes,
-		Retention: "kept for ever",
+		Retention: s.Retention, Space: s.Space, Memory: s.Memory,
 	}
 	p.store.mu.Lock()
 	r.Replay = lokiapi.Progress{Done: uint64(p.store.done), Total: uint64(p.store.total)}
@@ -103,7 +131,11 @@ func (p *process) Report(ctx context.Context) lokiapi.Report {
 	}
 	r.EntriesPerSecond, r.BytesPerSecond = p.rates.perSecond()
 	if db := p.store.db.Load(); db != nil {
-		r.LastFlush = db.LastFlush()
+		r.LastFlush, r.LastCompaction = db.LastFlush(), db.LastCompaction()
+		if gone := db.Removed(); gone.Blocks > 0 {
+			r.Removed = fmt.Sprintf("%s lines in %d blocks (%s) since the start, last at %s: %s", humanize.Comma(int64(gone.Entries)),
+				gone.Blocks, humanize.IBytes(gone.Bytes), gone.Last.UTC().Format(time.RFC3339), gone.LastText)
+		}
 	}
 	for _, f := range p.push.Refusals(time.Now()) {
 		r.Refusals = append(r.Refusals, lokiapi.Refusals{Tenant: f.Tenant, Entries: uint64(f.Entries), Reason: f.Text})

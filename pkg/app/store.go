@@ -43,7 +43,10 @@ type store struct {
 	log      *slog.Logger
 	register prometheus.Registerer
 	fsys     plugin.FileSystem
-	version  string
+
+	retention func(model.TenantID) logdb.Retention
+
+	version string
 
 	db    atomic.Pointer[logdb.DB]
 	ready chan struct{} // closed when db is set
@@ -162,8 +165,16 @@ func (s *store) dbConfig(registry prometheus.Registerer) logdb.Config {
 		FlushBytes: s.memory.flushBytes, FlushAge: time.Duration(s.cfg.Storage.FlushAge),
 		ChunkIdle:     time.Duration(s.cfg.Storage.ChunkIdle),
 		HeadOpenBytes: s.memory.headOpen, HeadBytesMax: s.memory.heads, OpenBlocks: s.memory.openBlocks,
+		Retention: s.retention, RetentionBytes: int64(s.cfg.Storage.RetentionBytes),
+		DiskSpace: s.diskSpace, FreeSpaceMin: int64(s.cfg.Storage.FreeSpaceMin),
+		NoCompaction: !s.cfg.Storage.Compaction, CompactionBytes: s.memory.background,
 		QueryPageBytes: s.memory.queryPage, Logger: s.log, Registerer: registry, Progress: s.progress,
 	}
+}
+
+func (s *store) diskSpace() (logdb.Disk, error) {
+	free, total, err := vfs.Space(s.dir)
+	return logdb.Disk{Free: free, Total: total}, err
 }
 
 func syncPolicy(s config.Sync) wal.SyncPolicy {

@@ -95,7 +95,7 @@ func (db *DB) apply(t *tenant, at wal.Position, streams []model.Stream, arrival 
 	db.metrics.applied(added)
 	db.seal(added.Closed)
 	db.squeeze()
-	if db.heads.Raw.Load() >= db.cfg.FlushBytes {
+	if db.over(1) {
 		db.wake()
 	}
 	return added

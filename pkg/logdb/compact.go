@@ -207,6 +207,8 @@ func (db *DB) replaceMerged(w *merging) (bool, error) {
 		written += h.meta.Bytes()
 	}
 	c := w.merged.Counts()
+	now := db.cfg.Now()
+	db.compacted.Store(&now)
 	db.metrics.compactions.WithLabelValues("ok").Inc()
 	db.metrics.compactionRead.Add(float64(read))
 	db.metrics.compactionWritten.Add(float64(written))

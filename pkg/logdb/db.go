@@ -137,16 +137,17 @@ type DB struct {
 	removed removals
 	leaving leaving
 
-	flushed atomic.Pointer[flushReport]
-	replay  ReplayReport
-	lost    map[model.TenantID][]lostRange // while the database is opened: what replay brings back from below the marks
-	cancel  context.CancelFunc             // ends the maintenance, and flushes
-	stop    <-chan struct{}                // closed by cancel
-	kick    chan struct{}                  // asks the maintenance to look now
-	done    chan struct{}                  // closed when the maintenance ended
-	asked   atomic.Bool                    // to tend blocks at the next tick
-	tended  chan struct{}                  // closed when that ended
-	closed  atomic.Bool
+	flushed   atomic.Pointer[flushReport]
+	compacted atomic.Pointer[time.Time]
+	replay    ReplayReport
+	lost      map[model.TenantID][]lostRange // while the database is opened: what replay brings back from below the marks
+	cancel    context.CancelFunc             // ends the maintenance, and flushes
+	stop      <-chan struct{}                // closed by cancel
+	kick      chan struct{}                  // asks the maintenance to look now
+	done      chan struct{}                  // closed when the maintenance ended
+	asked     atomic.Bool                    // to tend blocks at the next tick
+	tended    chan struct{}                  // closed when that ended
+	closed    atomic.Bool
 }
 
 // tenant is one tenant's part. Head is replaced only inside a barrier of the log. Whoever changes head, flushing, or the
@@ -204,7 +205,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	db.metrics = newMetrics(cfg.Registerer, db)
 	db.cache = newBlockCache(cfg.OpenBlocks)
-	db.sealer = newSealer(cfg.Logger, db.metrics)
+	db.sealer = newSealer(cfg.Logger, db.metrics, cfg.HeadBytesMax)
 	if err := db.open(ctx); err != nil {
 		db.sealer.close()
 		return nil, fmt.Errorf("open database in %s: %w", cfg.Dir, errors.Join(err, db.cache.close()))

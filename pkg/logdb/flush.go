@@ -112,9 +112,10 @@ func (db *DB) flushDue() bool {
 	return false
 }
 
-// over reports whether the heads hold more than one part in so many of what starts a flush.
+// over reports whether the heads hold more than one part in so many of what starts a flush: by raw bytes, or by memory at
+// three quarters of where pushes are refused, so that there is room for what comes in while it runs.
 func (db *DB) over(part int64) bool {
-	return db.heads.Raw.Load() >= db.cfg.FlushBytes/part || db.heads.MemoryBytes() > db.cfg.HeadBytesMax/part
+	return db.heads.Raw.Load() >= db.cfg.FlushBytes/part || db.heads.MemoryBytes() > db.cfg.HeadBytesMax*3/4/part
 }
 
 // small reports whether a head is better carried than flushed, as far as its size goes. Labels count by their memory: a

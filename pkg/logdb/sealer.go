@@ -9,8 +9,13 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
 )
 
-// sealQueue is how many closed parts of at most 1 MiB raw may wait for a worker; beyond it submit blocks.
-const sealQueue = 32
+// sealQueue is how many closed parts of at most 1 MiB raw may wait for a worker at most; beyond it submit blocks. They take
+// no more than a quarter of the heads' budget: memory that nobody can give back before they are encoded.
+const (
+	sealQueue    = 32
+	sealQueueMin = 4
+	partBytes    = 3 << 19 // a part with its rows' other columns and what growing left over
+)
 
 // sealer encodes closed parts in the background.
 type sealer struct {
@@ -22,8 +27,9 @@ type sealer struct {
 	workers sync.WaitGroup
 }
 
-func newSealer(log *slog.Logger, m *metrics) *sealer {
-	s := &sealer{log: log, metrics: m, queue: make(chan *head.Part, sealQueue), stop: make(chan struct{})}
+func newSealer(log *slog.Logger, m *metrics, headBytesMax int64) *sealer {
+	queue := max(sealQueueMin, min(sealQueue, headBytesMax/4/partBytes))
+	s := &sealer{log: log, metrics: m, queue: make(chan *head.Part, queue), stop: make(chan struct{})}
 	for range runtime.GOMAXPROCS(0) {
 		s.workers.Add(1)
 		go s.work()
@@ -54,7 +60,7 @@ func (s *sealer) work() {
 
 func (s *sealer) seal(p *head.Part) {
 	level := chunk.Better
-	if len(s.queue) > sealQueue/2 {
+	if len(s.queue) > cap(s.queue)/2 {
 		level = chunk.Fastest // ingest is ahead: 1.7 times less work for 13 % more bytes
 	}
 	if err := p.Seal(chunk.Options{Level: level}); err != nil {

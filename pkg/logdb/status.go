@@ -43,6 +43,14 @@ func (db *DB) LastFlush() time.Time {
 	return time.Time{}
 }
 
+// LastCompaction returns when the last merge or rewrite of blocks was done; zero when none was since the database was opened.
+func (db *DB) LastCompaction() time.Time {
+	if at := db.compacted.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
 // blockTotals sizes the blocks from their metas alone.
 func (db *DB) blockTotals() Totals {
 	out := Totals{Empty: true}

@@ -28,7 +28,10 @@ type Report struct {
 	Oldest              model.Timestamp
 	EntriesPerSecond    float64
 	BytesPerSecond      float64
-	Retention           string // in words
+	Retention           string   // in words
+	Removed             string   // what retention removed since the start, in words
+	Space               string   // of the disk, in words
+	Memory              []string // who gets how much of the memory limit, in sentences
 
 	LastFlush, LastCompaction time.Time
 
@@ -56,6 +59,12 @@ func (rp Report) words() []string {
 		}
 	}
 	add(rp.DataDir != "", "data: %s", rp.DataDir)
+	add(rp.Retention != "", "retention: %s", rp.Retention)
+	add(rp.Removed != "", "removed: %s", rp.Removed)
+	add(rp.Space != "", "disk: %s", rp.Space)
+	for _, m := range rp.Memory {
+		add(true, "memory: %s", m)
+	}
 	for _, rf := range rp.Refusals {
 		add(true, "refused: %s", rf.words())
 	}

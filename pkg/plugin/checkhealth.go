@@ -32,6 +32,9 @@ type healthDetails struct {
 	Bytes       uint64           `json:"bytes"`
 	DiskBytes   uint64           `json:"diskBytes"`
 	Oldest      *time.Time       `json:"oldest,omitempty"`
+	Retention   string           `json:"retention,omitempty"`
+	Space       string           `json:"space,omitempty"`  // of the disk; for Admins
+	Memory      []string         `json:"memory,omitempty"` // who gets how much; for Admins
 	Refused     []refusedJSON    `json:"refused"`
 	Warnings    []string         `json:"warnings"`
 	Replay      *replayJSON      `json:"replay,omitempty"`
@@ -71,13 +74,14 @@ func (i *Instance) health(ctx context.Context, pluginCtx backend.PluginContext) 
 	d := healthDetails{
 		Version: s.Version, State: s.State, Listen: s.Listen, ListenError: s.ListenError.For(admin),
 		Tenants: i.p.Config.TenantsOf(orgOf(pluginCtx)), Refused: []refusedJSON{}, Warnings: []string{},
-		MaxLines: min(i.settings.maxLines, i.p.Config.Grafana.RowsMax), RowsMax: i.p.Config.Grafana.RowsMax,
+		Retention: s.Retention,
+		MaxLines:  min(i.settings.maxLines, i.p.Config.Grafana.RowsMax), RowsMax: i.p.Config.Grafana.RowsMax,
 	}
 	if d.Tenants == nil {
 		d.Tenants = []model.TenantID{}
 	}
 	if admin {
-		d.DataDir = s.DataDir
+		d.DataDir, d.Space, d.Memory = s.DataDir, s.Space, s.Memory
 	}
 	if s.State == StateReplaying {
 		d.Replay = &replayJSON{Progress: s.Progress}

@@ -58,6 +58,10 @@ type StatusInfo struct {
 	DiskBytes               uint64    // blocks and write-ahead log
 	Oldest                  time.Time // of the oldest entry; zero when there is none
 
+	Retention string   // how long logs are kept, in words
+	Space     string   // free space and what is kept free, in words; empty when unknown
+	Memory    []string // who gets how much of the memory limit, in sentences
+
 	Warnings []Notice  // of the store, the directory and the configuration
 	Refusals []Refusal // of the last 15 minutes
 }

@@ -23,6 +23,9 @@ const status: StoreStatus = {
   rowsMax: 5000,
   bytes: 3.8e9,
   diskBytes: 380e6,
+  retention: 'kept for 30d',
+  space: '40 GB of 100 GB free',
+  memory: ['Memory limit 512 MiB: heads 205 MiB.', 'More of it.'],
   oldest: new Date(Date.now() - 6 * 24 * 3600 * 1000).toISOString(),
 };
 
@@ -59,6 +62,9 @@ describe('ConfigEditor', () => {
     expect(screen.getByText('380 MB')).toBeInTheDocument();
     expect(screen.getByText('6 days ago')).toBeInTheDocument();
     expect(screen.getByText('/var/lib/grafana/woodshed')).toBeInTheDocument();
+    expect(screen.getByText('kept for 30d')).toBeInTheDocument();
+    expect(screen.getByText('40 GB of 100 GB free')).toBeInTheDocument();
+    expect(screen.getByText('Memory limit 512 MiB: heads 205 MiB.')).toBeInTheDocument();
     expect(fetch).toHaveBeenCalledWith({ url: '/api/datasources/uid/a%2Fb/resources/status', showErrorAlert: false });
   });
 

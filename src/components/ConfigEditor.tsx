@@ -84,9 +84,13 @@ async function askStatus(uid: string): Promise<StoreStatus> {
   return readStatus(response.data);
 }
 
+function optional(name: string, value?: string): Array<[string, string]> {
+  return value ? [[name, value]] : [];
+}
+
 function StoreFacts({ status }: { status: StoreStatus }) {
   const styles = useStyles2(getStyles);
-  const { version, state, listenError, dataDir, streams, entries, bytes, diskBytes, oldest } = status;
+  const { version, state, listenError, dataDir, streams, entries, bytes, diskBytes, oldest, retention, space, memory } = status;
   const url = pushUrl(status);
   const facts: Array<[string, string]> = [
     ['State', version ? `${state}, version ${version}` : state],
@@ -94,7 +98,10 @@ function StoreFacts({ status }: { status: StoreStatus }) {
     ['Stored', `${countOf(entries, 'line')} in ${countOf(streams, 'stream')}, ${formatBytes(bytes)}`],
     ['On disk', formatBytes(diskBytes)],
     ['Oldest line', oldest ? dateTime(oldest).fromNow() : 'none'],
-    ...(dataDir ? [['Data directory', dataDir] satisfies [string, string]] : []),
+    ...optional('Retention', retention),
+    ...optional('Disk', space),
+    ...optional('Memory', memory?.[0]),
+    ...optional('Data directory', dataDir),
   ];
   return (
     <>
