@@ -32,10 +32,11 @@ const (
 	OpWrite
 	OpSync
 	OpTruncate
+	OpLink
 )
 
 var opNames = [...]string{"open", "list", "stat", "read", "size", "close", "openrw", "create", "rename", "remove", "removeall",
-	"mkdirall", "syncdir", "write", "sync", "truncate"}
+	"mkdirall", "syncdir", "write", "sync", "truncate", "link"}
 
 func (k OpKind) String() string { return opNames[k] }
 
@@ -43,7 +44,7 @@ func (k OpKind) String() string { return opNames[k] }
 type Op struct {
 	Kind   OpKind
 	Name   string // an open file's is its present one, after renames
-	To     string // OpRename: the new name
+	To     string // OpRename, OpLink: the new name
 	Offset int64  // OpRead, OpWrite: -1 means at the file's position
 	Bytes  int64  // OpRead, OpWrite: how many; OpTruncate: the size
 }
@@ -53,8 +54,8 @@ func (o Op) Mutates() bool { return o.Kind >= OpCreate }
 
 func (o Op) String() string {
 	switch o.Kind {
-	case OpRename:
-		return fmt.Sprintf("rename %s -> %s", o.Name, o.To)
+	case OpRename, OpLink:
+		return fmt.Sprintf("%s %s -> %s", o.Kind, o.Name, o.To)
 	case OpRead, OpWrite, OpTruncate:
 		return fmt.Sprintf("%s %s [%d, +%d)", o.Kind, o.Name, o.Offset, o.Bytes)
 	default:

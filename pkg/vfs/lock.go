@@ -40,7 +40,7 @@ func Lock(path string, info []byte) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}
-	if err := flock(f); err != nil {
+	if err := flock(f, syscall.LOCK_EX); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, &LockedError{Path: path, Info: readLockInfo(path + lockInfoSuffix)}
@@ -82,8 +82,8 @@ func (l *fileLock) Close() error {
 	return errors.Join(err, l.file.Close()) // closing the last descriptor ends the flock
 }
 
-// flock asks for the lock without waiting.
-func flock(f *os.File) error {
+// flock asks for a lock of the kind, LOCK_EX or LOCK_SH, without waiting.
+func flock(f *os.File, kind int) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func flock(f *os.File) error {
 	var lockErr error
 	err = conn.Control(func(fd uintptr) {
 		for {
-			if lockErr = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(lockErr, syscall.EINTR) {
+			if lockErr = syscall.Flock(int(fd), kind|syscall.LOCK_NB); !errors.Is(lockErr, syscall.EINTR) {
 				return
 			}
 		}
