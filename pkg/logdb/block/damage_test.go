@@ -162,7 +162,7 @@ func TestVerifySeesThroughChecksums(t *testing.T) {
 	})
 }
 
-func TestRebuildIndex(t *testing.T) {
+func TestRebuiltIndexIsTheSame(t *testing.T) {
 	fsys := vfs.NewMem()
 	c := smallContent(t)
 	m, err := c.writeTo(t.Context(), fsys, t.TempDir(), testMeta(1))

@@ -50,16 +50,25 @@ func Open(fsys vfs.FS, dir string) (*Block, error) {
 }
 
 func (b *Block) open() error {
+	err := b.openChunks()
+	if err != nil {
+		return err
+	}
+	// Only the length is looked at: the index is read when it is needed.
+	if b.indexFile, err = b.openFile(indexName); err != nil {
+		return errors.Join(err, b.chunks.Close())
+	}
+	return nil
+}
+
+// openChunks opens chunks.bin, which can be read without the index.
+func (b *Block) openChunks() error {
 	f, err := b.openFile(chunksName)
 	if err != nil {
 		return err
 	}
 	b.chunks = f
 	if err := b.readDirectories(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	// Only the length is looked at: the index is read when it is needed.
-	if b.indexFile, err = b.openFile(indexName); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	return nil
