@@ -139,6 +139,7 @@ type DB struct {
 
 	flushed   atomic.Pointer[flushReport]
 	compacted atomic.Pointer[time.Time]
+	backups   backups
 	replay    ReplayReport
 	lost      map[model.TenantID][]lostRange // while the database is opened: what replay brings back from below the marks
 	cancel    context.CancelFunc             // ends the maintenance, and flushes
@@ -204,6 +205,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		guard: guard{min: uint64(max(cfg.FreeSpaceMin, 0))},
 	}
 	db.metrics = newMetrics(cfg.Registerer, db)
+	db.backups.register(cfg.Registerer)
 	db.cache = newBlockCache(cfg.OpenBlocks)
 	db.sealer = newSealer(cfg.Logger, db.metrics, cfg.HeadBytesMax)
 	if err := db.open(ctx); err != nil {

@@ -149,15 +149,8 @@ func (db *DB) dayClosed(h *head.Head) bool {
 
 // Flush writes all heads to blocks. When it returns nil, everything that was acknowledged before the call is in blocks.
 func (db *DB) Flush(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := db.untilClosed(ctx)
 	defer cancel()
-	go func() {
-		select {
-		case <-db.stop: // the database is closed
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	err := db.flush(ctx, true)
 	if err != nil && db.closed.Load() {
 		return errors.Join(storage.ErrClosed, err)

@@ -8,4 +8,5 @@ const (
 	blocksName     = "blocks"
 	quarantineName = "quarantine"
 	tmpName        = "tmp"
+	backupName     = "backup.json" // in a backup: what it holds
 )

@@ -135,15 +135,24 @@ func decodeState(b []byte) (*state, error) {
 	return s, nil
 }
 
-// save replaces state.json.
-func (s *state) save(fsys vfs.FS, dir string) error {
+// encode is the content of state.json.
+func (s *state) encode() ([]byte, error) {
 	content, err := json.Marshal(s)
 	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
+		return nil, fmt.Errorf("encode state: %w", err)
 	}
 	b, err := json.Marshal(stateFile{Checksum: crc32.Checksum(content, castagnoli), State: content})
 	if err != nil {
-		return fmt.Errorf("encode state: %w", err)
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	return b, nil
+}
+
+// save replaces state.json.
+func (s *state) save(fsys vfs.FS, dir string) error {
+	b, err := s.encode()
+	if err != nil {
+		return err
 	}
 	if err := vfs.ReplaceFile(fsys, path.Join(dir, stateName), b); err != nil {
 		return fmt.Errorf("save state: %w", err)
