@@ -45,7 +45,7 @@ func newListener(p *process) (*listener, error) {
 		AllowedHosts: strings.FieldsFunc(p.cfg.AllowedHosts, func(r rune) bool { return r == ',' || r == ' ' }),
 	}, lokiapi.Deps{
 		Pusher: p.push, BodyRefused: p.push.RefusedBody, Budget: distributor.NewBudget(p.memory.bytesInFlight),
-		Executor: p.engine, Querier: p.store, Limits: p.limits, Reporter: p, Flusher: p.store, ConfigDumper: &p.cfg,
+		Executor: p.engine, Querier: p.store, Limits: p.limits, Reporter: p, Flusher: p.store, Admin: p.store, ConfigDumper: &p.cfg,
 		Gatherer: prometheus.DefaultGatherer, Registerer: prometheus.DefaultRegisterer, Log: p.log,
 	})
 	if err != nil {

@@ -120,7 +120,7 @@ func (c Config) Validate() error {
 }
 
 // Deps are the parts of the process that the API calls. Pusher, Executor, Querier and Reporter are required. Without a
-// Flusher, ConfigDumper or Gatherer their routes answer 404.
+// Flusher, Admin, ConfigDumper or Gatherer their routes answer 404.
 type Deps struct {
 	Pusher Pusher
 	// BodyRefused, when given, hears of each body that could not be decoded and so never reached the Pusher. bodyBytes is
@@ -132,6 +132,7 @@ type Deps struct {
 	Limits       Limits // nil = Loki's defaults
 	Reporter     Reporter
 	Flusher      Flusher
+	Admin        StoreAdmin
 	ConfigDumper ConfigDumper
 	Gatherer     prometheus.Gatherer
 	Registerer   prometheus.Registerer // nil = no metrics of this package

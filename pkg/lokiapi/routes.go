@@ -54,6 +54,8 @@ func (a *API) table() []route {
 		{"/metrics", gets, a.scrape, queryStatus, false},
 		{"/config", gets, a.dumpConfig, queryStatus, false},
 		{"/flush", posts, a.flush, pushStatus, true},
+		{"/woodshed/api/v1/store", gets, a.storeInfo, queryStatus, false},
+		{"/woodshed/api/v1/backup", posts, a.backup, pushStatus, true},
 		{"/{$}", gets, a.statusPage, queryStatus, false},
 		{"/", nil, a.notFound, queryStatus, false},
 	}
