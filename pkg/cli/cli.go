@@ -1,9 +1,10 @@
 // Package cli is the command line of gpx_woodshed: query, push, labels, series, bench and version, all over the HTTP API
-// of a listener, so that they work with any store that speaks it; and the door to the server, which app hands in.
+// of a listener, so that they work with any store that speaks it; inspect, verify, backup and restore, which look at the
+// files of a data directory beside the store or without one; and the door to the server, which app hands in.
 //
 // It owns what a person at a terminal sees: flags, output forms, colours, exit codes (0; 1 no match or failed; 2 wrong
 // usage), and error messages that say what happened, where, and what to do. Answers go to standard output, everything else
-// to standard error, so that output can be piped. It opens no data directory and knows nothing of how logs are stored.
+// to standard error, so that output can be piped. How logs are stored is logdb's business: cli finds the data directory and who has it open.
 //
 // To add a command: a file with its type, a row in commands. docs/cli.md describes each; a test compares the flags.
 package cli
@@ -57,7 +58,8 @@ type env struct {
 
 // commands is the table, in the order of help.
 func commands() []command {
-	return []command{queryCommand, pushCommand, labelsCommand, seriesCommand, benchCommand, versionCommand}
+	return []command{queryCommand, pushCommand, labelsCommand, seriesCommand, inspectCommand, verifyCommand,
+		backupCommand, restoreCommand, benchCommand, versionCommand}
 }
 
 // errNoMatch ends a command that found nothing: exit code 1, no message.
@@ -128,7 +130,7 @@ func (e *env) exit(ctx context.Context, name string, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errNoMatch):
+	case errors.Is(err, errNoMatch), errors.Is(err, errDamage):
 		return exitFailed
 	case errors.As(err, &wrong):
 		fmt.Fprintf(e.Err, "gpx_woodshed %s: %s. See gpx_woodshed %s --help.\n", name, strings.TrimRight(wrong.text, "."), name)

@@ -31,6 +31,16 @@ const (
 	widthDefault = 100
 	widthMin     = 20
 
+	// How often a long command says how far it is: on a terminal, and elsewhere.
+	barEvery          = 100 * time.Millisecond
+	progressLineEvery = 5 * time.Second
+	// How long a store may take to describe itself, and to make a backup.
+	storeTimeout  = 10 * time.Second
+	backupTimeMax = 7 * 24 * time.Hour
+	// The blocks that inspect lists when none are chosen; --json has all.
+	inspectBlocksMax = 40
+	topMax           = 10_000
+
 	// The bounds of a benchmark, far above what it needs.
 	benchLinesMax   = 200_000_000
 	benchStreamsMax = 100_000

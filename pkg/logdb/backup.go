@@ -199,27 +199,27 @@ func (db *DB) checkDest(dest string) error {
 			return refuse("%s lies in %s, which belongs to the store; choose another place", dest, own)
 		}
 	}
-	return checkEmpty(db.cfg.FS, dest)
+	names, err := checkEmpty(db.cfg.FS, dest)
+	if err != nil && slices.Contains(names, blocksName) && !slices.Contains(names, backupName) && !slices.Contains(names, walName) {
+		return refuse("%v; it looks like a backup that was cut short (it has no %s): remove it, or name another directory", err, backupName)
+	}
+	return err
 }
 
-// checkEmpty makes sure that a directory is empty or not there.
-func checkEmpty(fsys vfs.FS, dir string) error {
+// checkEmpty makes sure that a directory is empty or not there, and returns what is in it.
+func checkEmpty(fsys vfs.FS, dir string) ([]string, error) {
 	names, err := fsys.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return &storage.Refusal{Class: storage.ErrInvalid, Text: fmt.Sprintf("%s cannot be used: %v", dir, err)}
+		return nil, &storage.Refusal{Class: storage.ErrInvalid, Text: fmt.Sprintf("%s cannot be used: %v", dir, err)}
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" }) // a file system of its own
-	if len(names) == 0 {
-		return nil
+	if len(names) > 0 {
+		return names, &storage.Refusal{Class: storage.ErrInvalid, Text: fmt.Sprintf("%s is not empty (there is %s in it); it has to be empty or not there", dir, names[0])}
 	}
-	hint := "name a new or empty directory"
-	if slices.Contains(names, blocksName) && !slices.Contains(names, backupName) && !slices.Contains(names, walName) {
-		hint = "it looks like a backup that was cut short (it has no " + backupName + "): remove it, or name another directory"
-	}
-	return &storage.Refusal{Class: storage.ErrInvalid, Text: fmt.Sprintf("%s is not empty (%s): %s", dir, names[0], hint)}
+	return nil, nil
 }
 
 // moment is what goes into a backup: views of all tenants and the state that belongs to them.

@@ -133,7 +133,7 @@ func TestBackupRefusals(t *testing.T) {
 	require.NoError(t, vfs.MkdirAllSynced(mem, "/full/blocks"))
 	f("/full", "cut short")
 	require.NoError(t, vfs.ReplaceFile(mem, "/full/backup.json", nil))
-	f("/full", "name a new or empty directory")
+	f("/full", "has to be empty")
 	require.NoError(t, vfs.ReplaceFile(mem, "/file", nil))
 	f("/file", "cannot be used")
 	require.NoError(t, vfs.MkdirAllSynced(mem, "/disk/lost+found"))

@@ -128,7 +128,8 @@ func (r *restore) checkDir() (exists bool, err error) {
 	if len(names) == 1 && names[0] == restoreName { // all that a restore that was cut short left
 		return true, nil
 	}
-	return true, checkEmpty(r.FS, r.Dir)
+	_, err = checkEmpty(r.FS, r.Dir)
+	return true, err
 }
 
 // verify looks at every block of the list, and reads all of it unless told not to.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
@@ -214,7 +215,7 @@ func (v *verifier) verifyState() {
 	}
 	v.state = newState()
 	v.found(Finding{
-		Kind: FindingDamage, File: stateName, Problem: err.Error(),
+		Kind: FindingDamage, File: stateName, Problem: strings.TrimPrefix(err.Error(), path.Join(v.Dir, stateName)+": "),
 		Advice: "The store does not open with it. Stop the store and restore a backup; or move the file away: the marks are found again from the " +
 			"blocks, but entries that were deleted and not yet removed are there again.",
 	})
@@ -256,7 +257,7 @@ func (v *verifier) verifyBlock(ctx context.Context, d blockDir) (*block.Meta, er
 	m := &x.Meta
 	if len(m.Files) == 0 {
 		v.found(Finding{
-			Kind: FindingDamage, Tenant: d.tenant, Block: d.name, File: path.Join(d.rel, "meta.json"), Problem: x.Damage[0].Err.Error(),
+			Kind: FindingDamage, Tenant: d.tenant, Block: d.name, File: path.Join(d.rel, "meta.json"), Problem: inWords(x.Damage[0].Err),
 			Advice: adviceQuarantine,
 		})
 		return nil, nil
@@ -282,7 +283,7 @@ const (
 
 func damageOf(d blockDir, m *block.Meta, damage block.Damage) Finding {
 	f := Finding{
-		Kind: FindingDamage, Tenant: d.tenant, Block: d.name, Day: m.Day, File: path.Join(d.rel, damage.File), Problem: damage.Err.Error(),
+		Kind: FindingDamage, Tenant: d.tenant, Block: d.name, Day: m.Day, File: path.Join(d.rel, damage.File), Problem: inWords(damage.Err),
 	}
 	switch {
 	case damage.Chunk != nil:
@@ -294,6 +295,11 @@ func damageOf(d blockDir, m *block.Meta, damage block.Damage) Finding {
 		f.Entries, f.From, f.To, f.Advice = m.Entries, m.MinTime.Time(), m.MaxTime.Time(), adviceQuarantine
 	}
 	return f
+}
+
+// inWords leaves out the class of an error: that it is damage is said already.
+func inWords(err error) string {
+	return strings.NewReplacer(block.ErrCorrupt.Error()+": block: ", "", block.ErrCorrupt.Error()+": ", "").Replace(err.Error())
 }
 
 // verifyName compares what a block says that it is with where it lies.
