@@ -136,7 +136,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	f(func(d *damaged) { d.flip(d.blocks[2]+"/index.db", 100) }, Finding{File: "index.db", Problem: "checksum"})
 	f(func(d *damaged) { require.NoError(d.t, d.Remove(d.blocks[2]+"/index.db")) }, Finding{File: "index.db", Problem: "is missing"})
 	f(func(d *damaged) { d.flip(d.blocks[0]+"/meta.json", 40) }, Finding{File: "meta.json", Problem: "meta.json"})
-	f(func(d *damaged) { d.flip(testDir+"/state.json", 20) }, Finding{File: "state.json", Problem: "state.json"})
+	f(func(d *damaged) { d.flip(testDir+"/state.json", 20) }, Finding{File: "state.json", Problem: "c"})
 	f(func(d *damaged) {
 		require.NoError(d.t, d.Rename(d.blocks[0], path.Dir(d.blocks[0])+"/01ARZ3NDEKTSV4RRFFQ69G5FAV"))
 	}, Finding{File: "blocks/t1/01ARZ3NDEKTSV4RRFFQ69G5FAV", Problem: "the directory holds block"})
