@@ -35,6 +35,9 @@ func (b *Budget) TryAcquire(n int64) bool {
 // Release gives n bytes back.
 func (b *Budget) Release(n int64) { b.used.Add(-n) }
 
+// Max returns how much there is in all.
+func (b *Budget) Max() int64 { return b.bytesMax }
+
 // Used returns the bytes in flight.
 func (b *Budget) Used() int64 { return b.used.Load() }
 

@@ -40,6 +40,8 @@ type Pusher interface {
 type Budget interface {
 	TryAcquire(n int64) bool
 	Release(n int64)
+	// Max is how much there is in all.
+	Max() int64
 }
 
 // Limits are the limits of a tenant that are checked at this edge.

@@ -130,6 +130,9 @@ func (h *reservation) acquire(n int64) error {
 	if h.budget == nil || n <= 0 {
 		return nil
 	}
+	if most := h.budget.Max(); h.bytes+n > most { // sending it again cannot help
+		return fail(http.StatusRequestEntityTooLarge, "request body too large: it takes %d bytes of memory and more, and all pushes together may take %d", h.bytes+n, most)
+	}
 	if !h.budget.TryAcquire(n) {
 		return fmt.Errorf("reserve %d bytes: %w", n, errNoBudget)
 	}

@@ -227,8 +227,13 @@ func TestPushTenants(t *testing.T) {
 // counted is a budget that knows how much was taken and given back.
 type counted struct {
 	*semaphore.Weighted
+	max          int64
 	taken, given atomic.Int64
 }
+
+func newCounted(n int64) *counted { return &counted{Weighted: semaphore.NewWeighted(n), max: n} }
+
+func (c *counted) Max() int64 { return c.max }
 
 func (c *counted) TryAcquire(n int64) bool {
 	ok := c.Weighted.TryAcquire(n)
@@ -244,20 +249,25 @@ func (c *counted) Release(n int64) {
 }
 
 func TestPushBudget(t *testing.T) {
-	budget := &counted{Weighted: semaphore.NewWeighted(1 << 20)}
+	budget := newCounted(1 << 20)
 	s := newSite(t, func(_ *Config, d *Deps) { d.Budget = budget })
 	require.Equal(t, 204, s.do(t, http.MethodPost, pushPath, jsonPush, jsonType).status)
 	require.Equal(t, 204, s.do(t, http.MethodPost, pushPath, protoBody(t, `{a="b"}`, strings.Repeat("ab", 100_000)), protoType).status)
 	require.Equal(t, 400, s.do(t, http.MethodPost, pushPath, "{", jsonType).status)
 
-	// The body passes, what it unpacks to does not.
+	// The body passes, what it unpacks to can never fit.
 	got := s.do(t, http.MethodPost, pushPath, protoBody(t, `{a="b"}`, strings.Repeat("ab", 600_000)), protoType)
+	require.Equal(t, 413, got.status)
+	require.Contains(t, got.body, "request body too large: it takes ")
+	// Not even the body can.
+	require.Equal(t, 413, s.do(t, http.MethodPost, pushPath, strings.Repeat("x", 1<<20+1), protoType).status)
+	// It would fit, but others are there.
+	require.True(t, budget.TryAcquire(1<<20-1000))
+	got = s.do(t, http.MethodPost, pushPath, jsonPush, jsonType)
 	require.Equal(t, 503, got.status)
 	require.Equal(t, textBusy+"\n", got.body)
 	require.Equal(t, "1", got.header.Get("Retry-After"))
-	// Not even the body passes.
-	got = s.do(t, http.MethodPost, pushPath, strings.Repeat("x", 1<<20+1), protoType)
-	require.Equal(t, 503, got.status)
+	budget.Release(1<<20 - 1000)
 
 	require.Positive(t, budget.taken.Load())
 	require.Equal(t, budget.taken.Load(), budget.given.Load())
@@ -266,13 +276,13 @@ func TestPushBudget(t *testing.T) {
 
 // While one push is held up in the store, its memory stays reserved and others are told to come back.
 func TestPushBudgetIsHeldUntilDone(t *testing.T) {
-	large := &counted{Weighted: semaphore.NewWeighted(1 << 30)}
+	large := newCounted(1 << 30)
 	s := newSite(t, func(_ *Config, d *Deps) { d.Budget = large })
 	require.Equal(t, 204, s.do(t, http.MethodPost, pushPath, jsonPush, jsonType).status)
 	one := large.taken.Load()
 	require.GreaterOrEqual(t, one, int64(bodyReserveBytes))
 
-	s = newSite(t, func(_ *Config, d *Deps) { d.Budget = semaphore.NewWeighted(one + bodyReserveBytes/2) })
+	s = newSite(t, func(_ *Config, d *Deps) { d.Budget = newCounted(one + bodyReserveBytes/2) })
 	entered, release := make(chan struct{}), make(chan struct{})
 	s.push = func(context.Context) error {
 		close(entered)
@@ -295,7 +305,7 @@ func TestPushBudgetIsHeldUntilDone(t *testing.T) {
 
 // A client that goes away in the middle of its body leaves nothing behind.
 func TestPushClientGone(t *testing.T) {
-	budget := &counted{Weighted: semaphore.NewWeighted(1 << 20)}
+	budget := newCounted(1 << 20)
 	s := newSite(t, func(_ *Config, d *Deps) { d.Budget = budget })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
