@@ -164,7 +164,7 @@ func TestDispatch(t *testing.T) {
 
 	bad := s.run(t, "quary")
 	require.Equal(t, exitUsage, bad.code)
-	require.Equal(t, "gpx_woodshed: there is no command \"quary\". Commands: server, query, push, labels, series, bench, version, help.\n", bad.err)
+	require.Equal(t, "gpx_woodshed: there is no command \"quary\". Commands: server, query, push, labels, series, inspect, verify, backup, restore, bench, version, help.\n", bad.err)
 	require.Equal(t, exitUsage, session{}.run(t, "server").code)
 
 	v := session{}.run(t, "version")

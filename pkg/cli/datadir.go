@@ -137,7 +137,8 @@ func (s *storeFiles) usualDir() string {
 // ask lets the listener describe its store.
 func (s *storeFiles) ask(ctx context.Context) (*storeReply, error) {
 	reply := &storeReply{}
-	if err := s.getJSON(ctx, "/woodshed/api/v1/store", nil, reply); err != nil {
+	err := s.getJSON(ctx, "/woodshed/api/v1/store", nil, reply)
+	if err != nil {
 		return nil, err
 	}
 	if reply.DataDir == "" {
@@ -147,23 +148,19 @@ func (s *storeFiles) ask(ctx context.Context) (*storeReply, error) {
 }
 
 // running returns what the store that has the directory open says of itself, nil when there is none or it does not say.
-// A listener that was named must be that store's.
+// A listener that was named must be that store's; the usual one may be anybody's, or nobody's.
 func (s *storeFiles) running(ctx context.Context) (*storeReply, error) {
 	if !s.locked && !s.addrGiven {
 		return nil, nil
 	}
 	reply, err := s.ask(ctx)
-	switch {
-	case err != nil && s.addrGiven:
-		return nil, err
-	case err != nil:
-		return nil, nil
-	case sameDir(reply.DataDir, s.dir):
-		return reply, nil
-	case s.addrGiven:
-		return nil, fmt.Errorf("the store at %s has its data in %s, not in %s", s.shown(), reply.DataDir, s.dir)
+	if err == nil && !sameDir(reply.DataDir, s.dir) {
+		reply, err = nil, fmt.Errorf("the store at %s has its data in %s, not in %s", s.shown(), reply.DataDir, s.dir)
 	}
-	return nil, nil
+	if !s.addrGiven {
+		err = nil
+	}
+	return reply, err
 }
 
 func sameDir(a, b string) bool {

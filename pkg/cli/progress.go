@@ -48,8 +48,8 @@ func (p *progress) tell(step string, done, total int64) {
 	if p.bar {
 		every = barEvery
 	}
-	if now.Sub(p.last) < every {
-		return
+	if now.Sub(p.last) < every || !p.bar && done >= total {
+		return // what is done is told by what follows
 	}
 	p.last = now
 	text := p.text(now, done, total)

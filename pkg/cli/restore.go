@@ -89,7 +89,7 @@ func (r *restore) check(dir string) error {
 		return mayWrite(dir)
 	}
 	if os.Geteuid() == 0 && !r.quiet {
-		fmt.Fprintf(r.env.Err, "note: %s will belong to root; give it to the user that runs the store: chown -R grafana: %s\n", dir, dir)
+		fmt.Fprintf(r.env.Err, "note: %s will belong to root; if the store runs as another user, give it to that one: chown -R grafana: %s\n", dir, dir)
 	}
 	return nil
 }

@@ -163,7 +163,7 @@ func TestVerifyCommand(t *testing.T) {
 	dir := newStore(t)
 	got := nowhere.run(t, "verify", "--data-dir", dir)
 	require.Zero(t, got.code)
-	require.Regexp(t, `: 2 blocks read in .* \(23 lines, .*\); log: 1 segment, 3 records, of which 2 are in blocks already; 1 line is not yet\nno damage\n$`, got.out)
+	require.Regexp(t, `: 2 blocks \(23 lines, .*\) read in .*\nlog: 1 segment, 3 records, 1 line not yet in blocks\nno damage\n$`, got.out)
 	require.Empty(t, got.err)
 
 	flip(t, blockFile(t, dir, "t2", "index.db"), 100)

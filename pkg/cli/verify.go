@@ -116,13 +116,12 @@ func (v *verify) print(found *logdb.Verification, took time.Duration) error {
 }
 
 func (v *verify) summarize(w *bufio.Writer, found *logdb.Verification, took time.Duration) {
-	fmt.Fprintf(w, "%s: %s read in %s", found.Dir, plural(found.Blocks, "block", "blocks"), took.Round(10*time.Millisecond))
-	fmt.Fprintf(w, " (%s lines, %s)", humanize.Comma(int64(found.Entries)), bytesText(found.Bytes))
+	fmt.Fprintf(w, "%s: %s (%s lines, %s) read in %s\n", found.Dir, plural(found.Blocks, "block", "blocks"), humanize.Comma(int64(found.Entries)),
+		bytesText(found.Bytes), took.Round(10*time.Millisecond))
 	if l := &found.Log; l.Segments > 0 {
-		fmt.Fprintf(w, "; log: %s, %s records, of which %s are in blocks already; %s not yet", plural(l.Segments, "segment", "segments"),
-			humanize.Comma(int64(l.Records)), humanize.Comma(int64(l.InBlocks)), plural(int(l.Entries), "line is", "lines are"))
+		fmt.Fprintf(w, "log: %s, %s, %s not yet in blocks\n", plural(l.Segments, "segment", "segments"),
+			plural(int(l.Records), "record", "records"), plural(int(l.Entries), "line", "lines"))
 	}
-	put(w, "\n")
 	if found.Vanished > 0 {
 		fmt.Fprintf(w, "%s meanwhile by the running store\n", plural(found.Vanished, "block was removed", "blocks were removed"))
 	}

@@ -99,9 +99,9 @@ func (b *backups) register(r prometheus.Registerer) {
 		return f.NewGauge(prometheus.GaugeOpts{Name: "woodshed_" + name, Help: help})
 	}
 	b.made = f.NewCounterVec(prometheus.CounterOpts{Name: "woodshed_backups_total", Help: "Backups, by result."}, []string{"result"})
-	b.seconds = gauge("last_backup_duration_seconds", "How long the last complete backup took.")
-	b.bytes = gauge("last_backup_bytes", "Bytes of blocks in the last complete backup.")
-	b.last = gauge("last_backup_timestamp_seconds", "When the last complete backup was made, as Unix time; 0 when none was since the start.")
+	b.seconds = gauge("backup_last_duration_seconds", "How long the last complete backup took.")
+	b.bytes = gauge("backup_last_bytes", "Bytes of blocks in the last complete backup.")
+	b.last = gauge("backup_last_timestamp_seconds", "When the last complete backup was made, as Unix time; 0 when none was since the start.")
 }
 
 // Backup writes everything that was acknowledged before the call to another directory: it flushes, takes one moment of all

@@ -188,15 +188,29 @@ func (r *restore) look(b *backupBlock) (m block.Meta, problem string, err error)
 		return m, fmt.Sprintf("%s holds block %s of tenant %s", dir, m.ULID, m.Tenant), nil
 	}
 	for _, f := range m.Files {
-		info, err := r.FS.Stat(path.Join(dir, f.Name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		problem, err := fileProblem(r.FS, path.Join(dir, f.Name), f.Bytes)
+		if err != nil {
 			return m, "", err
 		}
-		if err != nil || info.Size() != f.Bytes {
-			return m, fmt.Sprintf("block %s of tenant %s: %s is missing or has the wrong length", b.ULID, b.Tenant, f.Name), nil
+		if problem != "" {
+			return m, fmt.Sprintf("block %s of tenant %s: %s %s", b.ULID, b.Tenant, f.Name, problem), nil
 		}
 	}
 	return m, "", nil
+}
+
+// fileProblem says in words what is wrong with the length of a file.
+func fileProblem(fsys vfs.FS, name string, bytes int64) (string, error) {
+	info, err := fsys.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "is missing", nil
+	case err != nil:
+		return "", err
+	case info.Size() != bytes:
+		return fmt.Sprintf("has %d bytes, want %d", info.Size(), bytes), nil
+	}
+	return "", nil
 }
 
 // fill makes the tree of the data directory, durable but for its final name.

@@ -92,13 +92,13 @@ func TestBackupIsAskedForLocally(t *testing.T) {
 	admin := &fakeAdmin{}
 	s := newSite(t, func(_ *Config, d *Deps) { d.Admin = admin })
 	for _, remote := range []string{"192.0.2.7:1234", "[2001:db8::1]:80", "", "@"} {
-		r := httptest.NewRequest("POST", backupPath+"?dir=/x", nil)
+		r := httptest.NewRequest(http.MethodPost, backupPath+"?dir=/x", nil)
 		r.RemoteAddr = remote
 		w := httptest.NewRecorder()
 		s.api.ServeHTTP(w, r)
 		require.Equal(t, http.StatusForbidden, w.Code, remote)
 	}
-	r := httptest.NewRequest("POST", backupPath+"?dir=/x", nil)
+	r := httptest.NewRequest(http.MethodPost, backupPath+"?dir=/x", nil)
 	r.RemoteAddr = "127.0.0.1:5" // but it did not come in over the loopback interface
 	w := httptest.NewRecorder()
 	s.api.ServeHTTP(w, r)
