@@ -57,6 +57,7 @@ func requireTwin(t require.TestingT, filters []Filter, lines []string) {
 		holds := slow(line)
 		require.Equal(t, holds, m.Match([]byte(line)), "%v on %q", filters, line)
 		require.Equal(t, holds, m.MatchString(line))
+		requireRequired(t, m, line)
 		if holds {
 			want = append(want, uint32(i))
 		}

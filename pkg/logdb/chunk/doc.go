@@ -1,7 +1,7 @@
 // Package chunk holds and encodes entries of one stream, or of several small ones, column by column.
 //
-// It owns Rows (entries in memory, append-only, with snapshots), Encode, the column table and the decoders. It knows
-// nothing of files: a chunk is its pages, bytes without any position in them, and a table that says what and where they
+// It owns Rows (entries in memory, append-only, with snapshots), Encode, the column table, the decoders, and the filters by
+// which a chunk is skipped without being read. It knows nothing of files: a chunk is its pages, bytes without any position in them, and a table that says what and where they
 // are; package block puts both into chunks.bin. It must not know labels: a stream is a number here.
 //
 // # Entries
@@ -51,7 +51,36 @@
 //	       [bytes after decompression] | crc32c u32
 //	crc32c of all before, u32
 //
-// Flags: 1 has_newline, 2 escaped_ascii (a line may spell ASCII as `\u00XX`). Offsets of pages follow from their lengths.
+// Flags: 1 has_newline, 2 escaped_ascii (a line may spell ASCII as `\u00XX`), 4 fast (encoded in haste, worth doing again).
+// Offsets of pages follow from their lengths.
 // Everything that comes from disk is checked against the table, and the table against itself, before it is used or
 // anything is allocated for it.
+//
+// # Filters
+//
+// A chunk has two, one over its lines and one over its metadata pairs. Either is a blocked bloom filter: lines of 64 bytes,
+// then a trailer. A key, 64 bits, has the line (key>>32)*lines>>32, and in the line's quarter q of 128 bits the bit
+// key>>7q & 127, low bits first. Without keys there are no lines, and everything asked with a key is denied.
+//
+//	lines × 64 bytes | format byte 1 | kind byte: 1 lines, 2 metadata | flags u16 | crc32c of all before, u32
+//
+// Flags of the filter over lines: 1 exotic (some line has U+212A or U+017F, which match k and s where case does not matter),
+// 2 open (no keys were taken, nothing may be denied: a line of over 2 MiB). Metadata: none.
+//
+// Keys of a text, over runs of letters, digits, '_' and '-' (ASCII, lower case); other bytes and the ends of lines separate
+// runs. mix is the finalizer of SplitMix64, h(x) is x*0x9e3779b97f4a7c15, texts are numbers with the first byte highest:
+//
+//	letters  each 5 letters in a row       mix(1<<60 | h>>44)
+//	word     2 to 32 letters between ends of the run, '_' or '-'    mix(2<<60 ^ w>>4), w as in wordKey
+//	token    a run of 4 to 8 bytes, not behind a '.', that holds a digit and a letter other than t and z
+//	                                       mix(3<<60 ^ h>>4)
+//	address  d.b.c.d, where b and c are one to three digits and d is one    mix(4<<60 ^ h>>4), in base 12 from '.'
+//	gram     of each 9 bytes in a run that hold a digit and a letter other than t and z, or digits only: the one of
+//	         their four grams of 6 bytes whose h is least                   mix(5<<60 ^ h>>4)
+//
+// The key of a pair is max(1, mix(h(xxhash(name)) + xxhash(value))). A filter over lines has 8 bits a key but takes no more
+// than a fifth of the pages; one over metadata has 12.
+//
+// A Probe says no only where no line can match. Why it never says no too often stands at the rules in keys.go; the filter of
+// given entries is always the same, so Verify compares bytes.
 package chunk

@@ -102,7 +102,7 @@ func makeFilter[T int64 | uint32](text []byte, lengths []T, pagesBytes int) Filt
 		flags |= filterExotic
 	}
 	b := newBloom(filterLines(x.count(), pagesBytes))
-	for _, key := range x.keys.list {
+	for _, key := range x.keys {
 		b.add(key)
 	}
 	for _, h := range x.letters {

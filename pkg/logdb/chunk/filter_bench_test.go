@@ -38,7 +38,9 @@ var absentNeedles = []struct {
 	{"word", func(rng *rand.Rand) string {
 		return oneOf(rng, "segfault", "quetzal", "deadlock", "unauthorized", "overflow", "panicked", "corruption", "handshake")
 	}},
-	{"_word_", func(rng *rand.Rand) string { return " " + oneOf(rng, "oom", "eof", "kill", "abort", "panic", "fatal", "snag", "usb") + " " }},
+	{"_word_", func(rng *rand.Rand) string {
+		return " " + oneOf(rng, "oom", "eof", "kill", "abort", "panic", "fatal", "snag", "usb") + " "
+	}},
 	{"ipv4", func(rng *rand.Rand) string {
 		return fmt.Sprintf("%d.%d.%d.%d", 1+rng.IntN(220), rng.IntN(256), rng.IntN(256), rng.IntN(256))
 	}},

@@ -66,18 +66,21 @@ var classes, lower = func() (class, low [256]byte) {
 
 // keyer collects the keys of lines, or of a needle.
 type keyer struct {
-	keys    keySet   // of all kinds but letters
+	runs    runSet   // what was seen, so that each distinct run is taken apart once
+	keys    []uint64 // of all kinds but letters; few are there twice
+	recent  [recentKeys]uint64
 	letters []uint32 // distinct hashes of grams of letters
 	had     [1 << lettersHashBits / 64]uint64
-	runs    runSet // what was seen, so that each distinct run is taken apart once
+	pairs   keySet // of metadata
 }
 
 var keyers = sync.Pool{New: func() any { return new(keyer) }}
 
 // reset prepares for about so many bytes of text.
 func (x *keyer) reset(textBytes int) {
-	x.keys.reset(textBytes / 16)
 	x.runs.reset(textBytes / 32)
+	x.keys = x.keys[:0]
+	clear(x.recent[:])
 	for _, h := range x.letters {
 		x.had[h>>6] = 0
 	}
@@ -86,17 +89,27 @@ func (x *keyer) reset(textBytes int) {
 
 // release returns the keyer to the pool unless a chunk of nothing but keys blew it up.
 func (x *keyer) release() {
-	if cap(x.keys.slots)+cap(x.runs.slots) <= keyerSlotsMax {
+	if cap(x.keys)+cap(x.pairs.slots)+cap(x.runs.slots) <= keyerSlotsMax {
 		keyers.Put(x)
 	}
 }
 
 // count returns how many keys there are.
-func (x *keyer) count() int { return len(x.keys.list) + len(x.letters) }
+func (x *keyer) count() int { return len(x.keys) + len(x.letters) }
+
+// add adds a key of any kind but letters. Runs are distinct but have keys in common, mostly those that begin alike and come
+// soon after each other; a key that slips through costs its bits in the filter and nothing else, a table of all keys would
+// cost as much time as finding them.
+func (x *keyer) add(key uint64) {
+	if at := &x.recent[key>>48&(recentKeys-1)]; *at != key {
+		*at = key
+		x.keys = append(x.keys, key)
+	}
+}
 
 // appendTo appends the keys, letters last: they tell least.
 func (x *keyer) appendTo(dst []uint64) []uint64 {
-	dst = append(dst, x.keys.list...)
+	dst = append(dst, x.keys...)
 	for _, h := range x.letters {
 		dst = append(dst, lettersKey(h))
 	}
@@ -169,47 +182,53 @@ type edges struct {
 }
 
 func (x *keyer) addRun(run []byte, seen byte, e edges) {
-	if seen&classLetter != 0 {
-		x.addLetters(run, e)
-	}
-	if seen&classDigit == 0 {
-		return
-	}
-	if len(run) >= idSpan {
+	long := seen&classDigit != 0 && len(run) >= idSpan
+	if long {
 		x.addGrams(run)
-	} else if len(run) >= tokenMin && len(run) <= tokenMax && seen&classPlain != 0 && !e.left && !e.right && !e.dot {
-		x.addToken(run)
+	} else {
+		x.addLetters(run)
+	}
+	if seen&classDigit == 0 || seen&classJoint != 0 { // else the whole run is no word, and none ends inside
+		x.addWords(run, e)
+	}
+	if seen&classDigit != 0 && seen&classPlain != 0 && !e.left && !e.right && !e.dot &&
+		len(run) >= tokenMin && len(run) <= tokenMax {
+		x.add(tokenKey(run))
 	}
 }
 
-// addLetters adds the grams of the letters in a run, and the words: letters that stand between a joint or end of the run on
-// either side. Letters next to a digit are parts of ids, and as whole words would be many and tell little.
-func (x *keyer) addLetters(run []byte, e edges) {
+// addLetters adds the grams of the letters in a run.
+func (x *keyer) addLetters(run []byte) {
 	var gram uint64
-	start := 0
+	letters := 0 // in a row
+	for _, b := range run {
+		gram = gram<<8 | uint64(lower[b])
+		letters = (letters + 1) * int(classes[b]&classLetter)
+		if letters >= lettersGram {
+			x.addLettersGram(gram)
+		}
+	}
+}
+
+// addWords adds the letters that stand between a joint or end of the run on either side. Letters next to a digit are parts of
+// ids, and as whole words would be many and tell little.
+func (x *keyer) addWords(run []byte, e edges) {
+	start, seen := 0, byte(0)
 	for i := 0; i <= len(run); i++ {
-		if i < len(run) && classes[run[i]]&classLetter != 0 {
-			gram = gram<<8 | uint64(lower[run[i]])
-			if i-start >= lettersGram-1 {
-				x.addLettersGram(gram & (1<<(8*lettersGram) - 1))
-			}
+		if i < len(run) && classes[run[i]] != classJoint {
+			seen |= classes[run[i]]
 			continue
 		}
-		before, after := !e.left, !e.right
-		if start > 0 {
-			before = classes[run[start-1]] == classJoint
+		known := (start > 0 || !e.left) && (i < len(run) || !e.right)
+		if length := i - start; known && seen&classDigit == 0 && length >= wordMin && length <= wordMax {
+			x.add(wordKey(run[start:i]))
 		}
-		if i < len(run) {
-			after = classes[run[i]] == classJoint
-		}
-		if length := i - start; before && after && length >= wordMin && length <= wordMax {
-			x.keys.add(wordKey(run[start:i]))
-		}
-		start = i + 1
+		start, seen = i+1, 0
 	}
 }
 
 func (x *keyer) addLettersGram(gram uint64) {
+	gram &= 1<<(8*lettersGram) - 1
 	h := uint32(gram * spread >> (64 - lettersHashBits))
 	if bit := uint64(1) << (h & 63); x.had[h>>6]&bit == 0 {
 		x.had[h>>6] |= bit
@@ -226,47 +245,49 @@ func wordKey(word []byte) uint64 {
 	return mix(kindWord ^ h>>4)
 }
 
-func (x *keyer) addToken(token []byte) {
+func tokenKey(token []byte) uint64 {
 	var v uint64
 	for _, c := range token {
 		v = v<<8 | uint64(lower[c])
 	}
-	x.keys.add(mix(kindToken ^ v*spread>>4))
+	return mix(kindToken ^ v*spread>>4)
 }
 
-// addGrams adds the grams of an id. Of each idWindow grams in a row it takes the one with the least hash, so that neighbours
-// share one and a needle that holds all of a window has its key. Windows count that hold a digit and a letter, or digits
-// only: dates and clocks, which are different in every line and nobody looks for in this way, add nothing.
+// addGrams adds the grams of an id, of letters too. Of each idWindow grams in a row it takes the one with the least hash, so
+// that neighbours share one and a needle that holds all of a window has its key. Windows count that hold a digit and a
+// letter, or digits only: dates and clocks, which are different in every line and nobody looks for in this way, add nothing.
+//
+// What class a byte of an id has is a guess that the processor gets wrong, so there is no branch on it.
 func (x *keyer) addGrams(run []byte) {
-	var gram uint64
-	var hashes [idWindow]uint64
-	digit, plain, other := -idSpan, -idSpan, -idSpan // where a byte of that class was seen last
-	var last uint64
+	const span = 1<<idSpan - 1
+	var gram, last uint64
+	var digits, plain uint32 // of the bytes so far, the last one lowest: was it one
+	letters := 0             // in a row
+	var hash, pair, pairBefore uint64
 	for i, b := range run {
 		c := classes[b]
-		if c&classDigit != 0 {
-			digit = i
-		} else {
-			other = i
-			if c&classPlain != 0 {
-				plain = i
-			}
+		gram = gram<<8 | uint64(lower[b])
+		letters = (letters + 1) * int(c&classLetter)
+		if letters >= lettersGram {
+			x.addLettersGram(gram)
 		}
-		gram = (gram<<8 | uint64(lower[b])) & (1<<(8*idGram) - 1)
-		hashes[i%idWindow] = gram * spread
-		if i < idSpan-1 {
+		digits = digits<<1 | uint32(c/classDigit&1)
+		plain = plain<<1 | uint32(c/classPlain&1)
+		before := hash
+		hash = gram & (1<<(8*idGram) - 1) * spread
+		least := min(hash, before, pairBefore) // pairBefore is the lesser of the two hashes before these two
+		pairBefore, pair = pair, min(hash, before)
+		if i < idSpan-1 || digits&span == 0 || (plain&span == 0 && digits&span != span) {
 			continue
 		}
-		from := i - idSpan + 1
-		if digit < from || (plain < from && other >= from) {
-			continue
-		}
-		if least := min(hashes[0], hashes[1], hashes[2], hashes[3]); least != last {
+		if least != last {
 			last = least
-			x.keys.add(mix(kindGram ^ least>>4))
+			x.add(gramKey(least))
 		}
 	}
 }
+
+func gramKey(hash uint64) uint64 { return mix(kindGram ^ hash>>4) }
 
 // address is the last octet that stands between two dots.
 type address struct{ from, to int }
@@ -286,7 +307,7 @@ func (x *keyer) addOctet(a *address, text []byte, from, to int) {
 	if classes[first] != classDigit || classes[last] != classDigit {
 		return
 	}
-	x.keys.add(addressKey(text[before.from-2 : to+2]))
+	x.add(addressKey(text[before.from-2 : to+2]))
 }
 
 func addressKey(middle []byte) uint64 {

@@ -28,4 +28,5 @@ const (
 	metaFilterBits = 12              // one key decides here: 0.9 %
 	probeKeysMax   = 32              // of one needle: more would all be there as well
 	keyerSlotsMax  = 1 << 20         // pooled tables above this are left to the collector
+	recentKeys     = 1 << 12
 )

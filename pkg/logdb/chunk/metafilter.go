@@ -44,7 +44,7 @@ func pairKey(name uint64, value string) uint64 { return max(1, mix(name+xxhash.S
 func makeMetaFilter(names []string, list []cell) MetaFilter {
 	x := keyers.Get().(*keyer)
 	defer x.release()
-	x.keys.reset(len(list))
+	x.pairs.reset(len(list))
 	hashes, last := make([]uint64, len(names)), make([]string, len(names))
 	for i, name := range names {
 		hashes[i] = nameHash(name)
@@ -53,10 +53,10 @@ func makeMetaFilter(names []string, list []cell) MetaFilter {
 		c := &list[i]
 		if c.value != last[c.name] { // most often the entry before has the same
 			last[c.name] = c.value
-			x.keys.add(pairKey(hashes[c.name], c.value))
+			x.pairs.add(pairKey(hashes[c.name], c.value))
 		}
 	}
-	return newMetaFilter(x.keys.list)
+	return newMetaFilter(x.pairs.list)
 }
 
 func newMetaFilter(keys []uint64) MetaFilter {
@@ -71,13 +71,13 @@ func newMetaFilter(keys []uint64) MetaFilter {
 func remakeMetaFilter(md *Metadata, entries int) MetaFilter {
 	x := keyers.Get().(*keyer)
 	defer x.release()
-	x.keys.reset(entries)
+	x.pairs.reset(entries)
 	var pairs []model.Pair
 	for i := range entries {
 		pairs = md.Pairs(pairs[:0], i)
 		for _, p := range pairs {
-			x.keys.add(pairKey(nameHash(p.Name), p.Value))
+			x.pairs.add(pairKey(nameHash(p.Name), p.Value))
 		}
 	}
-	return newMetaFilter(x.keys.list)
+	return newMetaFilter(x.pairs.list)
 }
