@@ -77,5 +77,5 @@ func decompress(dst, src []byte, rawLen int) ([]byte, error) {
 	if len(out) != n+rawLen {
 		return dst[:n], corrupt("zstd gave %d bytes, want %d", len(out)-n, rawLen)
 	}
-	return out, nil
+	return dst[:len(out)], nil // the same memory, with all its capacity: it is decoded into again
 }
