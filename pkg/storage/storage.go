@@ -109,7 +109,12 @@ type SelectRequest struct {
 	// Filters must all hold on the unmodified line. The store applies them exactly, whether or not it can use them to
 	// skip data.
 	Filters []LineFilter
-	Columns Columns
+	// MetadataEqual says what the caller has no use for, so that the store can skip it: only those entries matter for which
+	// for each pair the stream has a label of that name, whatever its value (the caller decides those itself), or the
+	// metadata has the pair; detected_level means the level. The store keeps all of these and may leave out any others. A
+	// Limit counts the entries that are left. Values are not empty.
+	MetadataEqual []model.Pair
+	Columns       Columns
 	// MetadataNames narrows ColumnMetadata to pairs of these names, for stores that keep a column per name; nil: all. The
 	// store may fill others too.
 	MetadataNames []string

@@ -41,6 +41,7 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 		Interval:      r.interval,
 		Order:         r.order,
 		Filters:       r.scan.Filters,
+		MetadataEqual: r.scan.MetadataEqual,
 		Columns:       r.scan.Columns,
 		MetadataNames: r.scan.MetadataNames,
 	}

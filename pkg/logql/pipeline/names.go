@@ -12,8 +12,8 @@ import (
 // LevelLabel is the name under which an entry's level is a label.
 const LevelLabel = "detected_level"
 
-// extractedSuffix renames structured metadata that has the name of one of the stream's labels.
-const extractedSuffix = "_extracted"
+// ExtractedSuffix renames structured metadata that has the name of one of the stream's labels.
+const ExtractedSuffix = "_extracted"
 
 // Lookup returns the value of a name for one entry: that of the stream's label, else that of its structured metadata.
 // Metadata with the name of one of the stream's labels is found under that name and "_extracted".
@@ -24,7 +24,7 @@ func Lookup(stream labels.Labels, metadata []model.Pair, level, name string) (st
 	if v, ok := metadataValue(metadata, level, name); ok {
 		return v, true
 	}
-	if base, ok := strings.CutSuffix(name, extractedSuffix); ok && stream.Get(base) != "" {
+	if base, ok := strings.CutSuffix(name, ExtractedSuffix); ok && stream.Get(base) != "" {
 		return metadataValue(metadata, level, base)
 	}
 	return "", false
@@ -43,14 +43,14 @@ func metadataValue(metadata []model.Pair, level, name string) (string, bool) {
 }
 
 // NeedsLevel reports whether looking up the name reads the level.
-func NeedsLevel(name string) bool { return strings.TrimSuffix(name, extractedSuffix) == LevelLabel }
+func NeedsLevel(name string) bool { return strings.TrimSuffix(name, ExtractedSuffix) == LevelLabel }
 
 // MetadataNames returns the names of structured metadata that looking up these names may read.
 func MetadataNames(names []string) []string {
 	var list []string
 	for _, name := range names {
 		list = append(list, name)
-		if base, ok := strings.CutSuffix(name, extractedSuffix); ok {
+		if base, ok := strings.CutSuffix(name, ExtractedSuffix); ok {
 			list = append(list, base)
 		}
 	}
@@ -66,7 +66,7 @@ func AppendMetadata(dst []model.Pair, stream labels.Labels, metadata []model.Pai
 			return
 		}
 		if stream.Get(name) != "" {
-			name += extractedSuffix
+			name += ExtractedSuffix
 		}
 		sorted = sorted && (len(dst) == start || dst[len(dst)-1].Name < name)
 		dst = append(dst, model.Pair{Name: name, Value: value})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
@@ -25,7 +26,9 @@ func (*Scalar) node()    {}
 type Scan struct {
 	Matchers []*labels.Matcher
 	Filters  []storage.LineFilter
-	Columns  storage.Columns
+	// MetadataEqual are comparisons that every entry must pass in Stages, too; see storage.SelectRequest.
+	MetadataEqual []model.Pair
+	Columns       storage.Columns
 	// MetadataNames are the names that ColumnMetadata is read for; nil: all.
 	MetadataNames []string
 }

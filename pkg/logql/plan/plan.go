@@ -43,9 +43,10 @@ func buildLog(e *syntax.LogExpr) (Node, error) {
 	}
 	return &Log{
 		Scan: Scan{
-			Matchers: e.Matchers,
-			Filters:  pushed,
-			Columns:  storage.ColumnLine | storage.ColumnLevel | storage.ColumnMetadata,
+			Matchers:      e.Matchers,
+			Filters:       pushed,
+			MetadataEqual: metadataEqual(e.Matchers, e.Stages),
+			Columns:       storage.ColumnLine | storage.ColumnLevel | storage.ColumnMetadata,
 		},
 		Stages:      stages,
 		SearchWords: searchWords(e.Stages),
@@ -67,7 +68,7 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	scan := Scan{Matchers: e.Log.Matchers, Filters: pushed}
+	scan := Scan{Matchers: e.Log.Matchers, Filters: pushed, MetadataEqual: metadataEqual(e.Log.Matchers, e.Log.Stages)}
 	if e.Op == syntax.OpBytesOverTime || e.Op == syntax.OpBytesRate {
 		scan.Columns |= storage.ColumnLineBytes
 	}

@@ -41,6 +41,9 @@ func describe(scans ...Scan) []string {
 		for _, f := range s.Filters {
 			text += fmt.Sprintf(" [%d %v %q]", f.Kind, f.Negate, f.Any)
 		}
+		for _, p := range s.MetadataEqual {
+			text += " " + p.Name + "=" + p.Value
+		}
 		list = append(list, text)
 	}
 	return list
@@ -79,11 +82,11 @@ func TestRangeReadsFewestColumns(t *testing.T) {
 	f(`sum by (app_extracted) (count_over_time({app="x"}[1m]))`,
 		`{app="x", app_extracted=""} metadata[app_extracted app]`, `{app="x", app_extracted!=""} time`)
 	// A string comparison selects among the streams that have the label.
-	f(`sum(count_over_time({app="x"} | env="p" [1m]))`, `{app="x", env=""} metadata[env]`, `{app="x", env!="", env="p"} time`)
+	f(`sum(count_over_time({app="x"} | env="p" [1m]))`, `{app="x", env=""} metadata[env] env=p`, `{app="x", env!="", env="p"} time`)
 	f(`sum(count_over_time({app="x"} | app=~"y" and env!="p" [1m]))`,
 		`{app="x", env=""} metadata[env]`, `{app="x", env!="", app=~"y", env!="p"} time`)
 	f(`sum(count_over_time({app="x"} | app="x" or app="y" [1m]))`, `{app="x"} time`)
-	f(`sum(count_over_time({app="x"} | detected_level="error" | __error__="" [1m]))`, `{app="x"} level`)
+	f(`sum(count_over_time({app="x"} | detected_level="error" | __error__="" [1m]))`, `{app="x"} level detected_level=error`)
 	// Without a sum, or without "by", all labels count.
 	f(`count_over_time({app="x"}[1m])`, `{app="x"} level+metadata`)
 	f(`sum without (env) (count_over_time({app="x"}[1m]))`, `{app="x"} level+metadata`)
@@ -104,10 +107,26 @@ func TestLogPushesLineFilters(t *testing.T) {
 	f(`{app="x"}`, nil, true, `{app="x"} line+level+metadata`)
 	f(`{app="x"} |= "" |~ "" |= "a" or ""`, []string{"a"}, true, `{app="x"} line+level+metadata`)
 	f(`{app="x"} |= "a" or "b" !~ "c" | env="p" != "d"`, []string{"a", "b"}, false,
-		`{app="x"} line+level+metadata [0 false ["a" "b"]] [1 true ["c"]] [0 true ["d"]]`)
+		`{app="x"} line+level+metadata [0 false ["a" "b"]] [1 true ["c"]] [0 true ["d"]] env=p`)
 	f(`{app="x"} != "" |~ "(?i)e"`, []string{"(?i)e"}, true, `{app="x"} line+level+metadata [0 true [""]] [1 false ["(?i)e"]]`)
 	f(`{app="x"} |> "<_>" |= "z"`, []string{"z"}, false, `{app="x"} line+level+metadata [0 false ["z"]]`)
 	f(`{app="x"} |= ip("::1") or "y"`, []string{"y"}, false, `{app="x"} line+level+metadata`)
+}
+
+func TestLogPushesMetadataEqualities(t *testing.T) {
+	f := func(query, want string) {
+		t.Helper()
+		require.Equal(t, []string{`{app="x"} line+level+metadata` + want}, describe(build(t, query).(*Log).Scan), query)
+	}
+	f(`{app="x"} | trace_id="1"`, ` trace_id=1`)
+	f(`{app="x"} | trace_id="1" | pod="2" | trace_id="1" | trace_id="3"`, ` trace_id=1 pod=2 trace_id=3`)
+	f(`{app="x"} |> "<_>a" | a="1" and b="2" and c=~"3" and (d="4" or e="5"), f="6" | detected_level="info"`, ` a=1 b=2 f=6 detected_level=info`)
+	// Only comparisons that say which metadata passes.
+	f(`{app="x"} | a="" | b!="1" | c=~"1" | d=1 | e="1" or f="1"`, ``)
+	// A label of every stream that the selector leaves, errors, and names that may mean another.
+	f(`{app="x"} | app="x" | __error__="1" | __error_details__="1" | a_extracted="1"`, ``)
+	// Behind what changes labels, names mean something else.
+	f(`{app="x"} | a="1" | drop __error__ | c="1"`, ` a=1`)
 }
 
 func TestBuildUnsupported(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
@@ -53,6 +54,7 @@ func splitScan(scan Scan, needs pipeline.Needs, stages []syntax.Stage) []Scan {
 		present = append(present, labels.MustNewMatcher(labels.MatchNotEqual, name, ""))
 	}
 	scan.Matchers = append(present, filterMatchers(stages, all)...)
+	scan.MetadataEqual = slices.DeleteFunc(slices.Clone(scan.MetadataEqual), func(p model.Pair) bool { return isStreamLabel(scan.Matchers, p.Name) })
 	return append(scans, scan)
 }
 
