@@ -207,6 +207,7 @@ func (db *DB) moveAway(t *tenant, handles ...*blockHandle) error {
 // discard lets go of a block that no view names any more.
 func (db *DB) discard(h *blockHandle) {
 	db.cache.forget(h)
+	db.columns.drop(h.meta.ULID)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.open != nil && h.refs == 0 {

@@ -285,6 +285,3 @@ func (m *blockMask) Drops(ls labels.Labels, e model.Entry) bool {
 		return ts.interval.Contains(e.Timestamp) && ts.selects(ls) && ts.hides(&e)
 	})
 }
-
-// dropCaches gives back the memory of what was decoded.
-func (db *DB) dropCaches() {}

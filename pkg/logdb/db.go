@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +67,9 @@ type Config struct {
 	CompactionBytes int64 // entries that a merge holds in memory; 64 MiB
 
 	QueryPageBytes int64 // lines that an ordered query gathers before it hands them out; 16 MiB
+	QueryBytes     int64 // that all queries together may decode into at a time; 256 MiB
+	QueryWorkers   int   // chunks that one query decodes at a time; GOMAXPROCS
+	CacheBytes     int64 // decoded columns that are kept; 64 MiB
 
 	Now        func() time.Time
 	Logger     *slog.Logger
@@ -88,11 +92,16 @@ func (c *Config) setDefaults() {
 	def(&c.HeadOpenBytes, 64<<20)
 	def(&c.HeadBytesMax, 512<<20)
 	def(&c.QueryPageBytes, 16<<20)
+	def(&c.QueryBytes, 256<<20)
+	def(&c.CacheBytes, 64<<20)
 	defDuration(&c.FlushAge, time.Hour)
 	defDuration(&c.ChunkIdle, 30*time.Minute)
 	defDuration(&c.CheckInterval, time.Second)
 	if c.OpenBlocks <= 0 {
 		c.OpenBlocks = 512
+	}
+	if c.QueryWorkers <= 0 {
+		c.QueryWorkers = runtime.GOMAXPROCS(0)
 	}
 	if c.ScratchDir == "" {
 		c.ScratchDir = path.Join(c.Dir, tmpName)
@@ -117,6 +126,8 @@ type DB struct {
 	log     *wal.Log
 	sealer  *sealer
 	cache   *blockCache
+	columns *columnCache
+	memory  *byteBudget // of queries
 	metrics *metrics
 	heads   head.Account // what all heads hold
 	decoder *record.Decoder
@@ -207,6 +218,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	db.metrics = newMetrics(cfg.Registerer, db)
 	db.backups.register(cfg.Registerer)
 	db.cache = newBlockCache(cfg.OpenBlocks)
+	db.columns = newColumnCache(cfg.CacheBytes, db.metrics)
+	db.memory = newByteBudget(cfg.QueryBytes)
 	db.sealer = newSealer(cfg.Logger, db.metrics, cfg.HeadBytesMax)
 	if err := db.open(ctx); err != nil {
 		db.sealer.close()

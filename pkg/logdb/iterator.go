@@ -2,46 +2,76 @@ package logdb
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
+	"sync"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
-const (
-	// An ordered answer is gathered in pages: the best so many entries after the last page. Pages grow, so that a query
-	// for a few lines reads little and one for many reads each chunk few times.
-	// A chunk that spans many pages is decoded for each of them, so they grow fast; their bytes are bounded anyway.
-	pageEntriesMin    = 1 << 11
-	pageEntriesMax    = 1 << 20
-	pageEntriesGrowth = 8
-	batchEntries      = 1 << 12 // of an ordered answer
-)
-
-// iterator implements storage.Iterator.
+// iterator implements storage.Iterator. Its workers read the sources, one at a time each, into slots; Next runs in the
+// caller's goroutine and is the only one that touches the fields below. What workers read of them does not change while
+// they run.
 type iterator struct {
-	db      *DB
-	request storage.SelectRequest
-	view    *view // nil when there is nothing to read
-	sel     selection
-	scan    scanner
-	stats   storage.ScanStats
-	batch   storage.Batch
-	pairs   []model.Pair // backing of batch.Metadata
-	closed  bool
-	done    bool
+	db       *DB
+	request  storage.SelectRequest
+	question *question
+	view     *view // nil when there is nothing to read
+	sel      selection
+	stats    storage.ScanStats
+	closed   bool
+	done     bool
 
-	next int // unordered: the next source
+	slots     []*slot // nil until the first Next
+	workers   int
+	reserved  int64 // of the budget of all queries
+	pageBytes int64
+
+	work   *workList[*slot] // what runs now; nil: nothing
+	inHand *slot            // whose batch was handed out last
 
 	page        page // ordered
+	batch       storage.Batch
 	pageEntries int
 	given       int      // entries handed out
 	after       *sortKey // the last one handed out
+}
+
+// slot is what one source is read into. It goes from worker to consumer and back; whoever has it may use it.
+type slot struct {
+	scanner
+	source *source
+	err    error
+
+	batch   storage.Batch // unordered
+	pairs   []model.Pair  // backing of batch.Metadata
+	entries []uint32      // of the source, to fetch
+	fetched []content     // of these entries
+}
+
+// slots keep their memory from query to query.
+var slots = sync.Pool{New: func() any { return new(slot) }}
+
+// slotBytesMax bounds what a slot may keep, so that one huge entry does not stay in memory.
+const slotBytesMax = 8 << 20
+
+func (s *slot) release() {
+	held := int64(cap(s.lines)) + 8*int64(cap(s.times)+cap(s.hits)) + 4*int64(cap(s.ends)) + s.metadata.MemoryBytes() + s.single.MemoryBytes()
+	if held > slotBytesMax {
+		return
+	}
+	s.question, s.metrics, s.decoded, s.source, s.err, s.stats = nil, nil, decodedColumns{}, nil, nil, storage.ScanStats{}
+	s.batch.Streams = nil
+	clear(s.batch.Lines[:cap(s.batch.Lines)]) // or they hold on to columns that left the cache
+	clear(s.batch.Metadata[:cap(s.batch.Metadata)])
+	clear(s.pairs[:cap(s.pairs)])
+	clear(s.fetched[:cap(s.fetched)])
+	slots.Put(s)
 }
 
 // sortSources puts the sources in the order in which an ordered answer meets them.
@@ -52,6 +82,10 @@ func (it *iterator) sortSources() {
 	case storage.Backward:
 		slices.SortStableFunc(it.sel.sources, func(a, b source) int { return cmp.Compare(b.maxT, a.maxT) })
 	}
+	it.sel.byArrival = make([]int, len(it.sel.sources))
+	for i := range it.sel.sources {
+		it.sel.byArrival[it.sel.sources[i].arrived] = i
+	}
 }
 
 // Next implements storage.Iterator.
@@ -59,10 +93,48 @@ func (it *iterator) Next(ctx context.Context) (*storage.Batch, error) {
 	if it.closed {
 		return nil, storage.ErrClosed
 	}
+	if it.done && it.page.at == len(it.page.entries) || len(it.sel.sources) == 0 {
+		return nil, nil
+	}
+	if it.slots == nil {
+		if err := it.reserve(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if it.request.Order == storage.Unordered {
 		return it.nextUnordered(ctx)
 	}
 	return it.nextOrdered(ctx)
+}
+
+// reserve takes memory for slots, one for each worker and one for the consumer, or fewer when little is free.
+func (it *iterator) reserve(ctx context.Context) error {
+	r := reservation{unitsMax: 1}
+	total := int64(0)
+	for i := range it.sel.sources {
+		n := it.sel.sources[i].bytes(it.question)
+		r.unit = max(r.unit, n)
+		total += n
+	}
+	it.workers = min(it.db.cfg.QueryWorkers, len(it.sel.sources))
+	if it.workers > 1 {
+		r.unitsMax = it.workers + 1
+	}
+	if it.request.Order != storage.Unordered {
+		it.pageBytes = min(it.db.cfg.QueryPageBytes, it.db.cfg.QueryBytes/4)
+		r.fixed = min(it.pageBytes, total+int64(len(it.sel.sources))*keptBytes)
+	}
+	units, err := it.db.memory.reserve(ctx, r)
+	if err != nil {
+		return err
+	}
+	it.reserved, it.workers = r.bytes(units), min(it.workers, units)
+	for range units {
+		s := slots.Get().(*slot)
+		s.question, s.metrics = it.question, it.db.metrics
+		it.slots = append(it.slots, s)
+	}
+	return nil
 }
 
 // Stats implements storage.Iterator.
@@ -74,44 +146,88 @@ func (it *iterator) Close() error {
 		return nil
 	}
 	it.closed = true
-	it.sel, it.page, it.batch = selection{}, page{}, storage.Batch{}
+	it.stopWork()
+	for _, s := range it.slots {
+		s.release()
+	}
+	it.slots, it.inHand, it.sel, it.page, it.batch = nil, nil, selection{}, page{}, storage.Batch{}
+	if it.reserved > 0 {
+		it.db.memory.give(it.reserved)
+	}
 	if it.view != nil {
 		it.view.release()
 	}
 	return nil
 }
 
-// read scans one source within iv. A corrupt chunk is left out of the answer with a warning that names it.
-func (it *iterator) read(ctx context.Context, s *source, iv model.Interval) (found, error) {
-	if err := ctx.Err(); err != nil {
-		return found{}, err
+// startWork has the workers do something with the sources that take picks by their number.
+func (it *iterator) startWork(take func() (int, bool), do func(sl *slot, s *source) error) {
+	it.work = startWork(it.workers, it.slots, take, func(sl *slot, i int) {
+		sl.source, sl.stats = &it.sel.sources[i], storage.ScanStats{Warnings: sl.stats.Warnings[:0]}
+		sl.err = do(sl, sl.source)
+	})
+}
+
+func (it *iterator) stopWork() {
+	if it.work != nil {
+		it.work.stop()
+		it.work = nil
 	}
-	f, err := it.readOnce(s, iv)
+}
+
+// nextSlot returns what a worker made next, or nil when that was all. The caller gives it back.
+func (it *iterator) nextSlot(ctx context.Context) (*slot, error) {
+	sl, ok, err := it.work.next(ctx)
+	if err != nil || !ok {
+		return nil, err
+	}
+	it.addStats(&sl.stats)
+	if sl.err != nil {
+		it.work.giveBack(sl)
+		return nil, sl.err
+	}
+	return sl, nil
+}
+
+func (it *iterator) addStats(st *storage.ScanStats) {
+	it.stats.Chunks += st.Chunks
+	it.stats.ChunksSkipped += st.ChunksSkipped
+	it.stats.Entries += st.Entries
+	it.stats.Bytes += st.Bytes
+	it.stats.EntriesMatched += st.EntriesMatched
+	it.stats.Warnings = append(it.stats.Warnings, st.Warnings...)
+}
+
+// read opens a source for f. A corrupt chunk is left out of the answer with a warning that names it.
+func (it *iterator) read(sl *slot, s *source, f func(*opened) error) error {
+	err := it.readOnce(s, f)
 	if isCorrupt(err) {
-		f, err = it.readOnce(s, iv) // only a second read of the same makes it corruption
+		err = it.readOnce(s, f) // only a second read of the same makes it corruption
 	}
 	if isCorrupt(err) {
 		s.bad = true // the next page need not try
+		sl.hits = sl.hits[:0]
 		it.db.metrics.badChunks.Inc()
-		it.stats.Warnings = append(it.stats.Warnings, s.describe()+" is corrupt and missing from this answer: "+err.Error())
-		return found{}, nil
+		sl.stats.Warnings = append(sl.stats.Warnings, s.describe()+" is corrupt and missing from this answer: "+err.Error())
+		return nil
 	}
-	return f, err
+	return err
 }
 
-func (it *iterator) readOnce(s *source, iv model.Interval) (f found, err error) {
+func (it *iterator) readOnce(s *source, f func(*opened) error) error {
+	o := opened{reader: s.reader, runs: s.runs, masks: s.masks, key: s.key()}
 	if s.handle == nil {
-		return it.scan.scan(s.reader, &s.view, s.runs, iv, &it.stats)
+		if s.reader == nil {
+			o.view = &s.view
+		}
+		return f(&o)
 	}
-	err = it.db.use(s.handle, func(b *block.Block) error {
-		reader, runs, err := s.openChunk(b)
-		if err != nil {
+	return it.db.use(s.handle, func(b *block.Block) (err error) {
+		if o.reader, o.runs, err = s.openChunk(b); err != nil {
 			return err
 		}
-		f, err = it.scan.scan(reader, nil, runs, iv, &it.stats)
-		return err
+		return f(&o)
 	})
-	return f, err
 }
 
 func (s *source) describe() string {
@@ -122,264 +238,83 @@ func (s *source) describe() string {
 }
 
 func (it *iterator) nextUnordered(ctx context.Context) (*storage.Batch, error) {
-	for !it.done && it.next < len(it.sel.sources) {
-		s := &it.sel.sources[it.next]
-		it.next++
-		f, err := it.read(ctx, s, it.request.Interval)
-		if err != nil {
+	if it.work == nil {
+		it.startUnordered()
+	}
+	if it.inHand != nil {
+		it.work.giveBack(it.inHand)
+		it.inHand = nil
+	}
+	for {
+		sl, err := it.nextSlot(ctx)
+		if sl == nil {
+			it.done = err == nil
 			return nil, err
 		}
-		if len(f.hits) == 0 {
-			continue
+		if sl.batch.Len() > 0 {
+			it.inHand = sl
+			return &sl.batch, nil
 		}
-		it.resetBatch()
-		for _, h := range f.hits {
-			it.add(h.stream, f.columns.times[h.entry])
-			it.addColumns(&f.columns, h.entry)
-		}
-		return &it.batch, nil
+		it.work.giveBack(sl)
 	}
-	return nil, nil
 }
 
-func (it *iterator) resetBatch() {
-	b := &it.batch
-	b.Streams = it.sel.streams
+// startUnordered has the workers make a batch of each source.
+func (it *iterator) startUnordered() {
+	next := 0
+	take := func() (int, bool) {
+		next++
+		return next - 1, next <= len(it.sel.sources)
+	}
+	it.startWork(take, func(sl *slot, s *source) error {
+		err := it.read(sl, s, func(o *opened) error { return sl.scan(o, it.request.Interval) })
+		sl.resetBatch(it.sel.streams)
+		if err == nil {
+			sl.fillBatch()
+		}
+		return err
+	})
+}
+
+func (s *slot) resetBatch(streams []labels.Labels) {
+	resetBatch(&s.batch, streams)
+	s.pairs = s.pairs[:0]
+}
+
+func resetBatch(b *storage.Batch, streams []labels.Labels) {
+	b.Streams = streams
 	b.StreamIndex, b.Timestamps = b.StreamIndex[:0], b.Timestamps[:0]
 	b.Lines, b.LineBytes, b.Levels, b.Metadata = b.Lines[:0], b.LineBytes[:0], b.Levels[:0], b.Metadata[:0]
-	it.pairs = it.pairs[:0]
 }
 
-func (it *iterator) add(stream uint32, t model.Timestamp) {
-	it.batch.StreamIndex = append(it.batch.StreamIndex, stream)
-	it.batch.Timestamps = append(it.batch.Timestamps, t)
-}
-
-func (it *iterator) addColumns(c *decodedColumns, entry uint32) {
-	b, columns := &it.batch, it.request.Columns
-	if columns&storage.ColumnLine != 0 {
-		b.Lines = append(b.Lines, c.line(entry))
+// fillBatch makes a batch of the hits, column by column.
+func (s *slot) fillBatch() {
+	b, c := &s.batch, &s.decoded
+	for _, h := range s.hits {
+		b.StreamIndex = append(b.StreamIndex, h.stream)
+		b.Timestamps = append(b.Timestamps, c.times[h.entry])
 	}
-	if columns&storage.ColumnLineBytes != 0 {
-		b.LineBytes = append(b.LineBytes, c.lineBytes(entry))
-	}
-	if columns&storage.ColumnLevel != 0 {
-		b.Levels = append(b.Levels, c.level(entry))
-	}
-	if columns&storage.ColumnMetadata != 0 {
-		from := len(it.pairs)
-		it.pairs = c.pairs(it.pairs, entry)
-		// A later growth of pairs leaves this part where it is: the old array stays with the slices into it.
-		b.Metadata = append(b.Metadata, it.pairs[from:len(it.pairs):len(it.pairs)])
-	}
-}
-
-// sortKey orders entries by (timestamp, label set, arrival).
-type sortKey struct {
-	time    model.Timestamp
-	rank    uint32
-	arrived int // of the source
-	entry   uint32
-}
-
-func (a *sortKey) compare(b *sortKey) int {
-	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.rank, b.rank), cmp.Compare(a.arrived, b.arrived), cmp.Compare(a.entry, b.entry))
-}
-
-// kept is an entry of the page, with its own memory.
-type kept struct {
-	sortKey
-	stream    uint32
-	line      string
-	lineBytes uint32
-	level     string
-	metadata  []model.Pair
-}
-
-func (k *kept) bytes() int64 {
-	n := int64(len(k.line) + len(k.level))
-	for _, p := range k.metadata {
-		n += int64(len(p.Name) + len(p.Value))
-	}
-	return n + 96 // the struct itself
-}
-
-// page is a heap of the best entries so far, the worst on top.
-type page struct {
-	backward bool
-	entries  []kept
-	bytes    int64
-	at       int // next to hand out, once sorted
-}
-
-func (p *page) before(a, b *sortKey) bool {
-	if p.backward {
-		a, b = b, a
-	}
-	return a.compare(b) < 0
-}
-
-func (p *page) Len() int           { return len(p.entries) }
-func (p *page) Less(i, j int) bool { return p.before(&p.entries[j].sortKey, &p.entries[i].sortKey) }
-func (p *page) Swap(i, j int)      { p.entries[i], p.entries[j] = p.entries[j], p.entries[i] }
-func (p *page) Push(x any)         { p.entries = append(p.entries, x.(kept)) }
-func (p *page) Pop() any {
-	last := p.entries[len(p.entries)-1]
-	p.entries = p.entries[:len(p.entries)-1]
-	return last
-}
-
-func (it *iterator) nextOrdered(ctx context.Context) (*storage.Batch, error) {
-	if it.page.at == len(it.page.entries) {
-		if it.done {
-			return nil, nil
-		}
-		if err := it.gather(ctx); err != nil {
-			return nil, err
-		}
-		if len(it.page.entries) == 0 {
-			return nil, nil
+	if s.columns&storage.ColumnLine != 0 {
+		for _, h := range s.hits {
+			b.Lines = append(b.Lines, c.line(h.entry))
 		}
 	}
-	it.resetBatch()
-	end := min(it.page.at+batchEntries, len(it.page.entries))
-	for i := it.page.at; i < end; i++ {
-		k := &it.page.entries[i]
-		it.add(k.stream, k.time)
-		it.addKept(k)
-	}
-	it.page.at = end
-	return &it.batch, nil
-}
-
-func (it *iterator) addKept(k *kept) {
-	b, columns := &it.batch, it.request.Columns
-	if columns&storage.ColumnLine != 0 {
-		b.Lines = append(b.Lines, k.line)
-	}
-	if columns&storage.ColumnLineBytes != 0 {
-		b.LineBytes = append(b.LineBytes, k.lineBytes)
-	}
-	if columns&storage.ColumnLevel != 0 {
-		b.Levels = append(b.Levels, k.level)
-	}
-	if columns&storage.ColumnMetadata != 0 {
-		b.Metadata = append(b.Metadata, k.metadata)
-	}
-}
-
-// gather fills the page with the best entries after the last one handed out, and sorts it.
-func (it *iterator) gather(ctx context.Context) error {
-	want := it.pageEntries
-	if it.request.Limit > 0 {
-		want = min(pageEntriesMax, it.request.Limit-it.given)
-	}
-	it.pageEntries = min(pageEntriesGrowth*it.pageEntries, pageEntriesMax)
-	p := &it.page
-	*p = page{backward: it.request.Order == storage.Backward, entries: p.entries[:0]}
-	full := false
-	for i := range it.sel.sources {
-		s := &it.sel.sources[i]
-		iv := it.window(full)
-		if p.backward && full && s.maxT < iv.Start || !p.backward && full && s.minT >= iv.End {
-			break // the sources are in this order: none of the rest can do better than the worst
-		}
-		if s.bad || !iv.Overlaps(s.minT, s.maxT) {
-			continue // or before the last page's end
-		}
-		f, err := it.read(ctx, s, iv)
-		if err != nil {
-			return err
-		}
-		for _, h := range f.hits {
-			full = it.offer(s, &f.columns, h, want, full)
+	if s.columns&storage.ColumnLineBytes != 0 {
+		for _, h := range s.hits {
+			b.LineBytes = append(b.LineBytes, c.lineBytes(h.entry))
 		}
 	}
-	slices.SortFunc(p.entries, func(a, b kept) int {
-		if p.backward {
-			return b.compare(&a.sortKey)
+	if s.columns&storage.ColumnLevel != 0 {
+		for _, h := range s.hits {
+			b.Levels = append(b.Levels, c.level(h.entry))
 		}
-		return a.compare(&b.sortKey)
-	})
-	it.given += len(p.entries)
-	if !full || it.request.Limit > 0 && it.given >= it.request.Limit {
-		it.done = true
-	} else {
-		last := p.entries[len(p.entries)-1].sortKey
-		it.after = &last
 	}
-	return nil
-}
-
-// window is the part of the interval where an entry can still be after the last page and, once the page is full, better
-// than its worst.
-func (it *iterator) window(full bool) model.Interval {
-	iv := it.request.Interval
-	if it.page.backward {
-		if it.after != nil {
-			iv.End = min(iv.End, it.after.time+1)
-		}
-		if full {
-			iv.Start = max(iv.Start, it.page.entries[0].time)
-		}
-		return iv
-	}
-	if it.after != nil {
-		iv.Start = max(iv.Start, it.after.time)
-	}
-	if full {
-		iv.End = min(iv.End, it.page.entries[0].time+1)
-	}
-	return iv
-}
-
-// offer puts an entry into the page when it belongs there, and reports whether the page is full now: it has as many
-// entries as wanted, or as many bytes as a page may have.
-func (it *iterator) offer(s *source, c *decodedColumns, h hit, want int, full bool) bool {
-	key := sortKey{time: c.times[h.entry], rank: it.sel.rank[h.stream], arrived: s.arrived, entry: h.entry}
-	p := &it.page
-	if it.after != nil && !p.before(it.after, &key) {
-		return full
-	}
-	if full && !p.before(&key, &p.entries[0].sortKey) {
-		return true
-	}
-	k := kept{sortKey: key, stream: h.stream}
-	it.keep(&k, c, h.entry)
-	p.bytes += k.bytes()
-	if full {
-		heap.Push(p, k)
-	} else {
-		p.entries = append(p.entries, k)
-		if len(p.entries) < want && p.bytes <= it.db.cfg.QueryPageBytes {
-			return false
-		}
-		heap.Init(p) // only now the worst entry matters
-	}
-	for len(p.entries) > want || p.bytes > it.db.cfg.QueryPageBytes && len(p.entries) > 1 {
-		worst := heap.Pop(p).(kept)
-		p.bytes -= worst.bytes()
-	}
-	return true
-}
-
-// keep copies the columns of one entry: the scanner's buffers are used again.
-func (it *iterator) keep(k *kept, c *decodedColumns, entry uint32) {
-	columns := it.request.Columns
-	if columns&storage.ColumnLine != 0 {
-		k.line = strings.Clone(c.line(entry))
-	}
-	if columns&storage.ColumnLineBytes != 0 {
-		k.lineBytes = c.lineBytes(entry)
-	}
-	if columns&storage.ColumnLevel != 0 {
-		k.level = c.level(entry)
-	}
-	if columns&storage.ColumnMetadata != 0 {
-		k.metadata = c.pairs(nil, entry)
-		for i := range k.metadata {
-			k.metadata[i].Name = strings.Clone(k.metadata[i].Name)
-			k.metadata[i].Value = strings.Clone(k.metadata[i].Value)
+	if s.columns&storage.ColumnMetadata != 0 {
+		for _, h := range s.hits {
+			from := len(s.pairs)
+			s.pairs = c.pairs(s.pairs, h.entry)
+			// A later growth of pairs leaves this part where it is: the old array stays with the slices into it.
+			b.Metadata = append(b.Metadata, s.pairs[from:len(s.pairs):len(s.pairs)])
 		}
 	}
 }

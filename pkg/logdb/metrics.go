@@ -24,6 +24,9 @@ type metrics struct {
 	removedBlocks              *prometheus.CounterVec
 	removedEntries             *prometheus.CounterVec
 	removedBytes               *prometheus.CounterVec
+	cacheHits, cacheMisses     prometheus.Counter
+	linesDecoded               prometheus.Counter
+	chunksSkipped              [skipReasons]prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer, db *DB) *metrics {
@@ -51,7 +54,8 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 		}
 		return 0
 	})
-	return &metrics{
+	gauge("chunk_cache_bytes", "Memory of decoded columns that are kept.", func() float64 { return float64(db.columns.held()) })
+	m := &metrics{
 		compactions: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "woodshed_compactions_total", Help: "Merges and rewrites of blocks, by result.",
 		}, []string{"result"}),
@@ -80,7 +84,18 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 		deletes:   counter("deletes_total", "Deletes that were accepted."),
 		recovered: counter("recovered_entries_total", "Entries of corrupt blocks that came back from the log."),
 		badBlocks: counter("quarantined_blocks_total", "Blocks moved to quarantine because they are corrupt."),
+
+		cacheHits:    counter("chunk_cache_hits_total", "Columns of blocks that a query found decoded."),
+		cacheMisses:  counter("chunk_cache_misses_total", "Columns of blocks that a query had to decode."),
+		linesDecoded: counter("chunk_lines_decoded_total", "Chunks whose lines a query decoded."),
 	}
+	skipped := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "woodshed_chunks_skipped_total", Help: "Chunks of which a query needed no line, by what told so.",
+	}, []string{"by"})
+	for by, name := range skipNames {
+		m.chunksSkipped[by] = skipped.WithLabelValues(name)
+	}
+	return m
 }
 
 func (m *metrics) applied(a head.Added) {

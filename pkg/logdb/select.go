@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unsafe"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -24,6 +25,8 @@ type source struct {
 	ref     chunkRef
 	runs    []head.PieceRun         // which runs to read; for a block's chunk decided when it is opened
 	byRef   map[model.StreamRef]int // block's StreamRef → stream of the query
+	masks   []mask                  // of deletes, for a block's chunk
+	columns *columnCache            // for a block's chunk
 	minT    model.Timestamp
 	maxT    model.Timestamp
 	bad     bool // found corrupt, and said so
@@ -37,6 +40,8 @@ type selection struct {
 	streams []labels.Labels
 	rank    []uint32 // of each stream in the order of label sets
 	sources []source
+
+	byArrival []int // arrived of a source → its place in sources
 
 	indexOf map[string]int
 }
@@ -61,7 +66,7 @@ func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectReq
 	if r.Limit > 0 && r.Order == storage.Unordered {
 		return nil, errors.New("select with a limit needs an order")
 	}
-	it := &iterator{db: db, request: r, scan: scanner{filters: filters, iv: r.Interval, columns: r.Columns, names: r.MetadataNames}, pageEntries: pageEntriesMin}
+	it := &iterator{db: db, request: r, question: newQuestion(filters, r), pageEntries: pageEntriesMin}
 	t := db.lookup(id)
 	if t == nil || r.Interval.Empty() {
 		it.done = true
@@ -72,6 +77,7 @@ func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectReq
 		return nil, errors.Join(err, it.Close())
 	}
 	it.sel.rankStreams()
+	it.question.setStreams(it.sel.streams)
 	it.sortSources()
 	return it, nil
 }
@@ -99,7 +105,8 @@ func (db *DB) selectSources(ctx context.Context, t *tenant, r storage.SelectRequ
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := db.useTwice(h, func(b *block.Block) error { return sel.addBlock(h, b, r) })
+		part := blockPart{handle: h, tombstones: v.masksOf(h), columns: db.columns}
+		err := db.useTwice(h, func(b *block.Block) error { return sel.addBlock(part, b, r) })
 		if isCorrupt(err) {
 			it.stats.Warnings = append(it.stats.Warnings, db.dropBad(t, h, err))
 			continue
@@ -118,9 +125,17 @@ func (db *DB) selectSources(ctx context.Context, t *tenant, r storage.SelectRequ
 	return nil
 }
 
+// blockPart is a block of a view, for one query.
+type blockPart struct {
+	handle     *blockHandle
+	tombstones []*tombstone // that may hide some of its entries
+	columns    *columnCache
+}
+
 // addBlock adds the chunks of a block. It is opened again when they are read: a query over many blocks must not hold the
 // files of all of them.
-func (s *selection) addBlock(h *blockHandle, b *block.Block, r storage.SelectRequest) error {
+func (s *selection) addBlock(p blockPart, b *block.Block, r storage.SelectRequest) error {
+	h := p.handle
 	refs, err := b.Resolve(r.Matchers)
 	if err != nil {
 		return fmt.Errorf("resolve in block %s: %w", h.meta.ULID, err)
@@ -140,8 +155,11 @@ func (s *selection) addBlock(h *blockHandle, b *block.Block, r storage.SelectReq
 	if err != nil {
 		return fmt.Errorf("chunks of block %s: %w", h.meta.ULID, err)
 	}
+	masks := newMasks(p.tombstones, s.streams, byRef)
 	for _, c := range chunks {
-		s.sources = append(s.sources, source{handle: h, ref: c, byRef: byRef, minT: c.MinTime, maxT: c.MaxTime, arrived: len(s.sources)})
+		s.sources = append(s.sources, source{
+			handle: h, ref: c, byRef: byRef, masks: masks, columns: p.columns, minT: c.MinTime, maxT: c.MaxTime, arrived: len(s.sources),
+		})
 	}
 	return nil
 }
@@ -179,15 +197,57 @@ func (s *selection) rankStreams() {
 // openChunk gives the reader and runs of a block's chunk. It is opened only when it is read, so that a query that stops
 // early never reads the tables of the rest.
 func (s *source) openChunk(b *block.Block) (*chunk.Reader, []head.PieceRun, error) {
-	reader, err := b.Chunk(s.ref)
+	var none *chunk.Table // a table is its own memory
+	table, err := column(s.key(), columnKey{kind: tableColumn}, tableBytesGuess, &none, func(*chunk.Table) (*chunk.Table, error) {
+		reader, err := b.Chunk(s.ref)
+		if err != nil {
+			return nil, err
+		}
+		return reader.Table(), nil
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	var runs []head.PieceRun
-	for i, info := range reader.Table().Runs {
+	for i, info := range table.Runs {
 		if stream, ok := s.byRef[info.Ref]; ok {
 			runs = append(runs, head.PieceRun{Stream: stream, Run: i})
 		}
 	}
-	return reader, runs, nil
+	return b.Reader(s.ref, table), runs, nil
+}
+
+// tableBytesGuess is about what a table takes, as long as nothing is known of it.
+const tableBytesGuess = 2 << 10
+
+// key names the source for the cache.
+func (s *source) key() chunkKey {
+	if s.handle == nil {
+		return chunkKey{}
+	}
+	return chunkKey{cache: s.columns, block: s.handle.meta.ULID, number: s.ref.Number}
+}
+
+// bytes bounds, roughly, what the query decodes of the source: the columns, and what is noted of each entry.
+func (s *source) bytes(q *question) int64 {
+	const perEntry = int64(unsafe.Sizeof(hit{})) + 8 + 4 + 2 // time, end, level
+	var entries, raw, lines int64
+	switch {
+	case s.handle != nil:
+		entries, raw, lines = int64(s.ref.Entries), int64(s.ref.RawBytes), int64(s.ref.LineBytes)
+	case s.reader != nil:
+		t := s.reader.Table()
+		entries, raw, lines = int64(t.Entries), int64(t.RawBytes), int64(t.LineBytes)
+	default:
+		entries = int64(s.view.Len()) // the columns are there already
+	}
+	n := entries * perEntry
+	content := slices.ContainsFunc(s.masks, func(m mask) bool { return !m.whole() })
+	if content || q.filters != nil || q.columns&storage.ColumnLine != 0 {
+		n += lines + entries*int64(unsafe.Sizeof(""))
+	}
+	if content || len(q.equal) > 0 || q.columns&storage.ColumnMetadata != 0 {
+		n += 2*(raw-lines) + entries*(4+int64(unsafe.Sizeof([]model.Pair{})))
+	}
+	return n
 }

@@ -320,6 +320,11 @@ func (b *Block) Chunk(ref ChunkRef) (*chunk.Reader, error) {
 	return r, nil
 }
 
+// Reader reads the chunk whose table Chunk gave before. It is valid until Close.
+func (b *Block) Reader(ref ChunkRef, t *chunk.Table) *chunk.Reader {
+	return chunk.NewReader(b.chunks, b.entries[ref.Number].pagesOffset, t)
+}
+
 func (b *Block) hasChunk(number uint32) error {
 	if int(number) >= len(b.entries) {
 		return fmt.Errorf("there are only %d", len(b.entries))

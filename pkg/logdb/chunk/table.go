@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"unsafe"
 
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
@@ -122,6 +123,9 @@ func (t *Table) column(kind uint8) *column {
 	}
 	return nil
 }
+
+// MemoryBytes is what the table holds.
+func (t *Table) MemoryBytes() int64 { return int64(unsafe.Sizeof(*t)) + t.memoryBytes() }
 
 // memoryBytes is what the table holds besides its struct.
 func (t *Table) memoryBytes() int64 {

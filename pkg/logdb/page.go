@@ -1,0 +1,399 @@
+package logdb
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
+)
+
+// An ordered answer is gathered in pages: the best so many entries after the last page. Pages grow, so that a query for a
+// few lines reads little and one for many reads each chunk few times. A chunk that spans many pages is decoded for each of
+// them, so they grow fast; their bytes are bounded anyway.
+//
+// Without filters the time columns alone tell which entries a page has (gatherKeys), and the other columns are decoded of
+// just those chunks that own one (fill). With filters all is decoded at once (gatherContent).
+const (
+	pageEntriesMin    = 1 << 11
+	pageEntriesMax    = 1 << 20
+	pageEntriesGrowth = 8
+	batchEntries      = 1 << 12 // of an ordered answer
+)
+
+// sortKey orders entries by (timestamp, label set, arrival).
+type sortKey struct {
+	time    model.Timestamp
+	rank    uint32
+	entry   uint32
+	arrived int // of the source
+}
+
+func (a *sortKey) compare(b *sortKey) int {
+	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.rank, b.rank), cmp.Compare(a.arrived, b.arrived), cmp.Compare(a.entry, b.entry))
+}
+
+// kept is an entry of the page, with its own memory.
+type kept struct {
+	sortKey
+	stream uint32
+	content
+}
+
+// content is the columns that the query asked for.
+type content struct {
+	lineBytes uint32
+	line      string
+	level     string
+	metadata  []model.Pair
+}
+
+const keptBytes = int64(unsafe.Sizeof(kept{}))
+
+// bytes is what the content holds besides the struct.
+func (c *content) bytes() int64 {
+	n := int64(len(c.line) + len(c.level))
+	for _, p := range c.metadata {
+		n += int64(unsafe.Sizeof(p)) + int64(len(p.Name)+len(p.Value))
+	}
+	return n
+}
+
+// page is a heap of the best entries so far, the worst on top.
+type page struct {
+	backward bool
+	entries  []kept
+	bytes    int64
+	full     bool // as many entries or bytes as a page may have: only better ones come in
+	at       int  // next to hand out, once sorted
+}
+
+func (p *page) before(a, b *sortKey) bool {
+	if p.backward {
+		a, b = b, a
+	}
+	return a.compare(b) < 0
+}
+
+func (p *page) Len() int           { return len(p.entries) }
+func (p *page) Less(i, j int) bool { return p.before(&p.entries[j].sortKey, &p.entries[i].sortKey) }
+func (p *page) Swap(i, j int)      { p.entries[i], p.entries[j] = p.entries[j], p.entries[i] }
+func (p *page) Push(x any)         { p.entries = append(p.entries, x.(kept)) }
+func (p *page) Pop() any {
+	last := p.entries[len(p.entries)-1]
+	p.entries = p.entries[:len(p.entries)-1]
+	return last
+}
+
+func (it *iterator) nextOrdered(ctx context.Context) (*storage.Batch, error) {
+	if it.page.at == len(it.page.entries) {
+		if err := it.gather(ctx); err != nil {
+			return nil, err
+		}
+		if len(it.page.entries) == 0 {
+			return nil, nil
+		}
+	}
+	b := &it.batch
+	resetBatch(b, it.sel.streams)
+	end := min(it.page.at+batchEntries, len(it.page.entries))
+	for i := it.page.at; i < end; i++ {
+		it.addKept(&it.page.entries[i])
+	}
+	it.page.at = end
+	return b, nil
+}
+
+func (it *iterator) addKept(k *kept) {
+	b, columns := &it.batch, it.request.Columns
+	b.StreamIndex = append(b.StreamIndex, k.stream)
+	b.Timestamps = append(b.Timestamps, k.time)
+	if columns&storage.ColumnLine != 0 {
+		b.Lines = append(b.Lines, k.line)
+	}
+	if columns&storage.ColumnLineBytes != 0 {
+		b.LineBytes = append(b.LineBytes, k.lineBytes)
+	}
+	if columns&storage.ColumnLevel != 0 {
+		b.Levels = append(b.Levels, k.level)
+	}
+	if columns&storage.ColumnMetadata != 0 {
+		b.Metadata = append(b.Metadata, k.metadata)
+	}
+}
+
+// gather fills the page with the best entries after the last one handed out, and sorts it.
+func (it *iterator) gather(ctx context.Context) error {
+	want := it.pageEntries
+	if it.request.Limit > 0 {
+		want = min(pageEntriesMax, it.request.Limit-it.given)
+	}
+	it.pageEntries = min(pageEntriesGrowth*it.pageEntries, pageEntriesMax)
+	p := &it.page
+	for whole := false; !whole; {
+		clear(p.entries)
+		*p = page{backward: it.request.Order == storage.Backward, entries: p.entries[:0]}
+		if err := it.gatherEntries(ctx, want); err != nil {
+			return err
+		}
+		p.sort()
+		whole = true
+		if it.keysFirst() {
+			var err error
+			if whole, err = it.fill(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	it.given += len(p.entries)
+	if !p.full || it.request.Limit > 0 && it.given >= it.request.Limit {
+		it.done = true
+	} else {
+		last := p.entries[len(p.entries)-1].sortKey
+		it.after = &last
+	}
+	return nil
+}
+
+// keysFirst reports whether time columns and equalities alone tell which entries there are.
+func (it *iterator) keysFirst() bool { return it.question.filters == nil }
+
+func (p *page) sort() {
+	slices.SortFunc(p.entries, func(a, b kept) int {
+		if p.backward {
+			return b.compare(&a.sortKey)
+		}
+		return a.compare(&b.sortKey)
+	})
+}
+
+// bound is where entries for the page can still be found. It only narrows.
+type bound struct {
+	model.Interval
+	full bool // so sources beyond it, in their order, need not be looked at
+}
+
+// gatherEntries has the workers scan the sources, and offers the page what they find.
+func (it *iterator) gatherEntries(ctx context.Context, want int) error {
+	var limit atomic.Pointer[bound] // set here, read by workers
+	limit.Store(it.bound())
+	it.startWork(it.takeWithin(&limit), func(sl *slot, s *source) error {
+		return it.read(sl, s, func(o *opened) error {
+			if it.keysFirst() {
+				return sl.scanKeys(o, limit.Load().Interval)
+			}
+			return sl.scan(o, limit.Load().Interval)
+		})
+	})
+	defer it.stopWork()
+	for {
+		sl, err := it.nextSlot(ctx)
+		if sl == nil {
+			return err
+		}
+		for _, h := range sl.hits {
+			it.offer(sl, h, want)
+		}
+		it.work.giveBack(sl)
+		limit.Store(it.bound())
+	}
+}
+
+// takeWithin picks the sources that may have an entry for the page.
+func (it *iterator) takeWithin(limit *atomic.Pointer[bound]) func() (int, bool) {
+	next := 0
+	backward := it.page.backward
+	return func() (int, bool) {
+		for ; next < len(it.sel.sources); next++ {
+			s, b := &it.sel.sources[next], limit.Load()
+			if b.full && (backward && s.maxT < b.Start || !backward && s.minT >= b.End) {
+				return 0, false // the sources are in this order: none of the rest can do better than the worst
+			}
+			if !s.bad && b.Overlaps(s.minT, s.maxT) {
+				next++
+				return next - 1, true
+			}
+		}
+		return 0, false
+	}
+}
+
+// bound is the part of the interval where an entry can still be after the last page and, once the page is full, better
+// than its worst.
+func (it *iterator) bound() *bound {
+	iv, p := it.request.Interval, &it.page
+	if p.backward {
+		if it.after != nil {
+			iv.End = min(iv.End, it.after.time+1)
+		}
+		if p.full {
+			iv.Start = max(iv.Start, p.entries[0].time)
+		}
+		return &bound{iv, p.full}
+	}
+	if it.after != nil {
+		iv.Start = max(iv.Start, it.after.time)
+	}
+	if p.full {
+		iv.End = min(iv.End, p.entries[0].time+1)
+	}
+	return &bound{iv, p.full}
+}
+
+// offer puts a hit into the page when it belongs there. The page is full when it has as many entries as wanted, or as many
+// bytes as a page may have.
+func (it *iterator) offer(sl *slot, h hit, want int) {
+	s, p := sl.source, &it.page
+	key := sortKey{time: sl.decoded.times[h.entry], rank: it.sel.rank[h.stream], arrived: s.arrived, entry: h.entry}
+	if it.after != nil && !p.before(it.after, &key) || p.full && !p.before(&key, &p.entries[0].sortKey) {
+		return
+	}
+	k := kept{sortKey: key, stream: h.stream}
+	if !it.keysFirst() {
+		k.content = sl.keep(h.entry)
+	}
+	p.bytes += keptBytes + k.bytes()
+	if p.full {
+		heap.Push(p, k)
+	} else {
+		p.entries = append(p.entries, k)
+		if len(p.entries) < want && p.bytes <= it.pageBytes {
+			return
+		}
+		heap.Init(p) // only now the worst entry matters
+		p.full = true
+	}
+	for len(p.entries) > want || p.bytes > it.pageBytes && len(p.entries) > 1 {
+		worst := heap.Pop(p).(kept)
+		p.bytes -= keptBytes + worst.bytes()
+	}
+}
+
+// keep copies the columns of one entry: the slot will be used again.
+func (sl *slot) keep(entry uint32) (k content) {
+	c := &sl.decoded
+	if sl.columns&storage.ColumnLine != 0 {
+		k.line = strings.Clone(c.line(entry))
+	}
+	if sl.columns&storage.ColumnLineBytes != 0 {
+		k.lineBytes = c.lineBytes(entry)
+	}
+	if sl.columns&storage.ColumnLevel != 0 {
+		k.level = c.level(entry)
+	}
+	if sl.columns&storage.ColumnMetadata != 0 {
+		k.metadata = c.pairs(nil, entry)
+		for i := range k.metadata {
+			k.metadata[i].Name = strings.Clone(k.metadata[i].Name)
+			k.metadata[i].Value = strings.Clone(k.metadata[i].Value)
+		}
+	}
+	return k
+}
+
+// owned is the entries of a sorted page that come from one source.
+type owned struct {
+	source int
+	at     []int // in the page, ascending
+}
+
+// owners lists the sources that own an entry of the page, in the order in which it meets them.
+func (it *iterator) owners() []owned {
+	var out []owned
+	of := map[int]int{} // source → its place in out
+	for i := range it.page.entries {
+		source := it.sel.byArrival[it.page.entries[i].arrived]
+		n, ok := of[source]
+		if !ok {
+			n = len(out)
+			of[source] = n
+			out = append(out, owned{source: source})
+		}
+		out[n].at = append(out[n].at, i)
+	}
+	return out
+}
+
+// fill decodes the columns of the sorted page's entries. When their bytes are more than a page may have, the page ends
+// earlier. It returns false when a chunk turned out to be corrupt: then other entries take the place of its own.
+func (it *iterator) fill(ctx context.Context) (whole bool, err error) {
+	if it.request.Columns == 0 || len(it.page.entries) == 0 {
+		return true, nil
+	}
+	p, list := &it.page, it.owners()
+	var end atomic.Int64 // of the page; set here, read by workers
+	end.Store(int64(len(p.entries)))
+	next, bySource := 0, make(map[*source]owned, len(list))
+	for _, o := range list {
+		bySource[&it.sel.sources[o.source]] = o
+	}
+	take := func() (int, bool) {
+		if next == len(list) || list[next].at[0] >= int(end.Load()) {
+			return 0, false // nor do those behind it own an entry before the end
+		}
+		next++
+		return list[next-1].source, true
+	}
+	it.startWork(take, func(sl *slot, s *source) error {
+		return it.read(sl, s, func(o *opened) error { return sl.fetchPage(o, p.entries, bySource[s].at) })
+	})
+	defer it.stopWork()
+	for {
+		sl, err := it.nextSlot(ctx)
+		if err != nil {
+			return false, err
+		}
+		if sl == nil {
+			break
+		}
+		if sl.source.bad {
+			it.work.giveBack(sl)
+			return false, nil
+		}
+		end.Store(int64(it.takeContent(sl, bySource[sl.source].at, int(end.Load()))))
+		it.work.giveBack(sl)
+	}
+	if n := int(end.Load()); n < len(p.entries) {
+		clear(p.entries[n:])
+		p.entries, p.full = p.entries[:n], true
+	}
+	return true, nil
+}
+
+// fetchPage decodes the entries of a source at some places of the page. The page's keys do not change meanwhile.
+func (sl *slot) fetchPage(o *opened, entries []kept, at []int) error {
+	sl.entries, sl.fetched = sl.entries[:0], sl.fetched[:0]
+	for _, i := range at {
+		sl.entries = append(sl.entries, entries[i].entry)
+	}
+	if err := sl.fetch(o, sl.entries); err != nil {
+		return err
+	}
+	for _, e := range sl.entries {
+		sl.fetched = append(sl.fetched, sl.keep(e))
+	}
+	return nil
+}
+
+// takeContent moves what was fetched into the page, and returns where the page ends so that its bytes are within bounds.
+func (it *iterator) takeContent(sl *slot, at []int, end int) int {
+	p := &it.page
+	for n, i := range at {
+		if i >= end {
+			break
+		}
+		p.entries[i].content = sl.fetched[n]
+		p.bytes += sl.fetched[n].bytes()
+		for p.bytes > it.pageBytes && end > 1 {
+			end--
+			p.bytes -= keptBytes + p.entries[end].bytes()
+			p.entries[end].content = content{}
+		}
+	}
+	return end
+}
