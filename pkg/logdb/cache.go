@@ -7,6 +7,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
 	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
@@ -40,12 +41,15 @@ type columnKey struct {
 type columnKind uint8
 
 const (
-	tableColumn    columnKind = iota // a *chunk.Table
-	timeColumn                       // []model.Timestamp
-	endsColumn                       // []uint32
-	linesColumn                      // []byte
-	levelColumn                      // chunk.Levels
-	metadataColumn                   // chunk.Metadata
+	tableColumn      columnKind = iota // a *chunk.Table
+	timeColumn                         // []model.Timestamp
+	endsColumn                         // []uint32
+	linesColumn                        // []byte
+	levelColumn                        // chunk.Levels
+	metadataColumn                     // chunk.Metadata
+	filterColumn                       // chunk.Filter
+	metaFilterColumn                   // chunk.MetaFilter
+	filtersColumn                      // *block.Filters, of the whole block
 )
 
 type cachedColumn struct {
@@ -95,12 +99,9 @@ const columnShareMax = 8
 func (c *columnCache) lookup(block ulid.ULID, key columnKey, bytes int64) (value any, admit bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.blocks[block][key]; ok {
-		c.recent.MoveToFront(e)
-		c.hits.Inc()
-		return e.Value.(*cachedColumn).value, false
+	if value := c.findLocked(block, key); value != nil {
+		return value, false
 	}
-	c.misses.Inc()
 	if bytes > c.max/columnShareMax {
 		return nil, false
 	}
@@ -116,6 +117,24 @@ func (c *columnCache) lookup(block ulid.ULID, key columnKey, bytes int64) (value
 	return nil, false
 }
 
+// find returns a column, or nil.
+func (c *columnCache) find(block ulid.ULID, key columnKey) any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.findLocked(block, key)
+}
+
+func (c *columnCache) findLocked(block ulid.ULID, key columnKey) any {
+	e, ok := c.blocks[block][key]
+	if !ok {
+		c.misses.Inc()
+		return nil
+	}
+	c.recent.MoveToFront(e)
+	c.hits.Inc()
+	return e.Value.(*cachedColumn).value
+}
+
 func (c *columnCache) forgetLocked(e *list.Element) {
 	s := c.seenOrder.Remove(e).(seenColumn)
 	delete(c.seen, s.seenKey)
@@ -125,7 +144,7 @@ func (c *columnCache) forgetLocked(e *list.Element) {
 // add keeps a column. From now on nobody may change it.
 func (c *columnCache) add(block ulid.ULID, key columnKey, value any) {
 	added := &cachedColumn{block: block, key: key, value: value, bytes: columnBytes(value)}
-	if added.bytes > c.max/columnShareMax {
+	if added.bytes > c.max {
 		return
 	}
 	c.mu.Lock()
@@ -178,6 +197,12 @@ func columnBytes(value any) int64 {
 	case chunk.Levels:
 		n += v.MemoryBytes()
 	case chunk.Metadata:
+		n += v.MemoryBytes()
+	case chunk.Filter:
+		n += int64(cap(v.Bytes()))
+	case chunk.MetaFilter:
+		n += int64(cap(v.Bytes()))
+	case *block.Filters:
 		n += v.MemoryBytes()
 	}
 	return n

@@ -32,8 +32,9 @@ type iterator struct {
 	reserved  int64 // of the budget of all queries
 	pageBytes int64
 
-	work   *workList[*slot] // what runs now; nil: nothing
-	inHand *slot            // whose batch was handed out last
+	work   *workList[*slot]    // what runs now; nil: nothing
+	pruned [skipReasons]uint64 // sources that workers did not read; theirs while they run
+	inHand *slot               // whose batch was handed out last
 
 	page        page // ordered
 	batch       storage.Batch
@@ -172,14 +173,19 @@ func (it *iterator) stopWork() {
 	if it.work != nil {
 		it.work.stop()
 		it.work = nil
+		it.addPruned()
 	}
 }
 
 // nextSlot returns what a worker made next, or nil when that was all. The caller gives it back.
 func (it *iterator) nextSlot(ctx context.Context) (*slot, error) {
 	sl, ok, err := it.work.next(ctx)
-	if err != nil || !ok {
+	if err != nil {
 		return nil, err
+	}
+	if !ok {
+		it.addPruned()
+		return nil, nil
 	}
 	it.addStats(&sl.stats)
 	if sl.err != nil {
@@ -200,9 +206,9 @@ func (it *iterator) addStats(st *storage.ScanStats) {
 
 // read opens a source for f. A corrupt chunk is left out of the answer with a warning that names it.
 func (it *iterator) read(sl *slot, s *source, f func(*opened) error) error {
-	err := it.readOnce(s, f)
+	err := it.readOnce(sl, s, f)
 	if isCorrupt(err) {
-		err = it.readOnce(s, f) // only a second read of the same makes it corruption
+		err = it.readOnce(sl, s, f) // only a second read of the same makes it corruption
 	}
 	if isCorrupt(err) {
 		s.bad = true // the next page need not try
@@ -214,8 +220,8 @@ func (it *iterator) read(sl *slot, s *source, f func(*opened) error) error {
 	return err
 }
 
-func (it *iterator) readOnce(s *source, f func(*opened) error) error {
-	o := opened{reader: s.reader, runs: s.runs, masks: s.masks, key: s.key()}
+func (it *iterator) readOnce(sl *slot, s *source, f func(*opened) error) error {
+	o := opened{reader: s.reader, runs: s.runs, masks: s.masks, key: s.key(), filter: s.filter, metaFilter: s.meta}
 	if s.handle == nil {
 		if s.reader == nil {
 			o.view = &s.view
@@ -223,6 +229,9 @@ func (it *iterator) readOnce(s *source, f func(*opened) error) error {
 		return f(&o)
 	}
 	return it.db.use(s.handle, func(b *block.Block) (err error) {
+		if err := sl.openFilters(&o, s, b); err != nil {
+			return err
+		}
 		if o.reader, o.runs, err = s.openChunk(b); err != nil {
 			return err
 		}
@@ -263,8 +272,13 @@ func (it *iterator) nextUnordered(ctx context.Context) (*storage.Batch, error) {
 func (it *iterator) startUnordered() {
 	next := 0
 	take := func() (int, bool) {
-		next++
-		return next - 1, next <= len(it.sel.sources)
+		for ; next < len(it.sel.sources); next++ {
+			if !it.prunes(&it.sel.sources[next]) {
+				next++
+				return next - 1, true
+			}
+		}
+		return 0, false
 	}
 	it.startWork(take, func(sl *slot, s *source) error {
 		err := it.read(sl, s, func(o *opened) error { return sl.scan(o, it.request.Interval) })

@@ -86,7 +86,7 @@ func (n naive) query(tenant model.TenantID, r storage.SelectRequest) []string {
 			continue
 		}
 		for _, e := range s.entries {
-			if r.Interval.Contains(e.Timestamp) && passes(e.Line, r.Filters) {
+			if r.Interval.Contains(e.Timestamp) && passes(e.Line, r.Filters) && useful(s.labels, e, r.MetadataEqual) {
 				rows = append(rows, row{e.Timestamp, columnText(s.labels, e, r.Columns)})
 			}
 		}
@@ -337,6 +337,12 @@ func (m *modelRun) request() storage.SelectRequest {
 			storage.LineFilter{Any: []string{"GET", "Error"}, Negate: true},
 			storage.LineFilter{Kind: storage.FilterRegexp, Any: []string{`(?i)error.*no`}},
 			storage.LineFilter{Kind: storage.FilterRegexp, Any: []string{`^[0-9]*7 `}}))
+	}
+	if m.rng.IntN(4) == 0 {
+		r.MetadataEqual = append(r.MetadataEqual, pick(m.rng,
+			model.Pair{Name: "trace", Value: fmt.Sprint(m.rng.IntN(1 + m.serial))},
+			model.Pair{Name: "env", Value: "decided by some streams"},
+			model.Pair{Name: levelName, Value: pick(m.rng, "error", "own", "nothing")}))
 	}
 	return r
 }

@@ -214,7 +214,7 @@ func (it *iterator) takeWithin(limit *atomic.Pointer[bound]) func() (int, bool) 
 			if b.full && (backward && s.maxT < b.Start || !backward && s.minT >= b.End) {
 				return 0, false // the sources are in this order: none of the rest can do better than the worst
 			}
-			if !s.bad && b.Overlaps(s.minT, s.maxT) {
+			if !s.bad && !s.skipped && b.Overlaps(s.minT, s.maxT) && !it.prunes(s) {
 				next++
 				return next - 1, true
 			}

@@ -18,6 +18,7 @@ import (
 // question is what a query asks of each of its sources. It does not change once the sources are known.
 type question struct {
 	filters   *match.Matcher // nil when there are none
+	probe     *chunk.Probe   // of filters; nil when none of them can tell anything
 	columns   storage.Columns
 	names     []string // of metadata, to read; nil: all
 	namesText string   // the same for the cache
@@ -32,6 +33,9 @@ type equality struct {
 
 func newQuestion(filters *match.Matcher, r storage.SelectRequest) *question {
 	q := &question{filters: filters, columns: r.Columns, names: r.MetadataNames, namesText: strings.Join(r.MetadataNames, "\x00")}
+	if filters != nil {
+		q.probe = chunk.NewProbe(filters)
+	}
 	for _, p := range r.MetadataEqual {
 		q.equal = append(q.equal, equality{Pair: p})
 	}
@@ -102,6 +106,9 @@ type opened struct {
 	runs   []head.PieceRun
 	masks  []mask
 	key    chunkKey
+
+	filter     chunk.Filter // these two know nothing when they are not in use
+	metaFilter chunk.MetaFilter
 }
 
 // decodedColumns reads columns of one source by entry. Columns that were not decoded are nil.
@@ -208,6 +215,10 @@ func (s *scanner) begin(o *opened) {
 func (s *scanner) find(o *opened, iv model.Interval) error {
 	s.stats.Chunks++
 	s.begin(o)
+	if !s.probe.MayMatch(o.filter) {
+		s.skips(skippedByFilter)
+		return nil
+	}
 	if err := s.candidates(o, iv); err != nil {
 		return err
 	}
@@ -312,7 +323,7 @@ func (s *scanner) equalTest(o *opened, p model.Pair) (holds func(entry int) bool
 		return s.levelTest(o, p.Value)
 	case o.view != nil:
 		return o.view.Equal(p), nil
-	case !o.reader.Table().MayHaveMetadata(p.Name):
+	case !o.metaFilter.MayHold(p.Name, p.Value) || !o.reader.Table().MayHaveMetadata(p.Name):
 		return never, nil
 	}
 	table := o.reader.Table()

@@ -27,9 +27,13 @@ type source struct {
 	byRef   map[model.StreamRef]int // block's StreamRef → stream of the query
 	masks   []mask                  // of deletes, for a block's chunk
 	columns *columnCache            // for a block's chunk
+	part    *partFilters            // for a block's chunk; nil when the query can use no filters
+	filter  chunk.Filter            // of a sealed chunk in memory
+	meta    chunk.MetaFilter        // of a sealed chunk in memory
 	minT    model.Timestamp
 	maxT    model.Timestamp
 	bad     bool // found corrupt, and said so
+	skipped bool // filters told that it has nothing for the query
 	arrived int  // rank among the sources: entries of one stream and time in an earlier source came earlier
 }
 
@@ -78,6 +82,7 @@ func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectReq
 	}
 	it.sel.rankStreams()
 	it.question.setStreams(it.sel.streams)
+	it.setParts()
 	it.sortSources()
 	return it, nil
 }
@@ -175,7 +180,8 @@ func (s *selection) addHead(found head.Selected) {
 			runs[i].Stream = index[runs[i].Stream]
 		}
 		s.sources = append(s.sources, source{
-			view: p.View, reader: p.Reader, runs: runs, minT: p.MinTime, maxT: p.MaxTime, arrived: len(s.sources),
+			view: p.View, reader: p.Reader, runs: runs, filter: p.Filter, meta: p.MetaFilter,
+			minT: p.MinTime, maxT: p.MaxTime, arrived: len(s.sources),
 		})
 	}
 }

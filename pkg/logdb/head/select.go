@@ -25,6 +25,10 @@ type Piece struct {
 	View   chunk.View
 	Runs   []PieceRun // of the chunk, those that were asked for; a View has one
 
+	// Filter and MetaFilter are the chunk's; those of a View know nothing.
+	Filter     chunk.Filter
+	MetaFilter chunk.MetaFilter
+
 	MinTime, MaxTime model.Timestamp
 }
 
@@ -95,7 +99,7 @@ func (p *Part) appendPieces(pieces []Piece, byRef map[model.StreamRef]int, iv mo
 		if !iv.Overlaps(t.MinTime, t.MaxTime) {
 			continue
 		}
-		piece := Piece{Reader: c.Reader(), MinTime: t.MinTime, MaxTime: t.MaxTime}
+		piece := Piece{Reader: c.Reader(), Filter: c.Filter, MetaFilter: c.MetaFilter, MinTime: t.MinTime, MaxTime: t.MaxTime}
 		for i := range t.Runs {
 			stream, ok := byRef[t.Runs[i].Ref]
 			if ok && iv.Overlaps(t.Runs[i].MinTime, t.Runs[i].MaxTime) {
