@@ -61,6 +61,25 @@ var slots = sync.Pool{New: func() any { return new(slot) }}
 // slotBytesMax bounds what a slot may keep, so that one huge entry does not stay in memory.
 const slotBytesMax = 8 << 20
 
+func newSlot(q *question, m *metrics) *slot {
+	s := slots.Get().(*slot)
+	s.question, s.metrics = q, m
+	b := &s.batch // what the last query asked for and this one does not is no part of its batches
+	if q.columns&storage.ColumnLine == 0 {
+		b.Lines = nil
+	}
+	if q.columns&storage.ColumnLineBytes == 0 {
+		b.LineBytes = nil
+	}
+	if q.columns&storage.ColumnLevel == 0 {
+		b.Levels = nil
+	}
+	if q.columns&storage.ColumnMetadata == 0 {
+		b.Metadata = nil
+	}
+	return s
+}
+
 func (s *slot) release() {
 	held := int64(cap(s.lines)) + 8*int64(cap(s.times)+cap(s.hits)) + 4*int64(cap(s.ends)) + s.metadata.MemoryBytes() + s.single.MemoryBytes()
 	if held > slotBytesMax {
@@ -131,9 +150,7 @@ func (it *iterator) reserve(ctx context.Context) error {
 	}
 	it.reserved, it.workers = r.bytes(units), min(it.workers, units)
 	for range units {
-		s := slots.Get().(*slot)
-		s.question, s.metrics = it.question, it.db.metrics
-		it.slots = append(it.slots, s)
+		it.slots = append(it.slots, newSlot(it.question, it.db.metrics))
 	}
 	return nil
 }

@@ -224,6 +224,26 @@ func TestAnswersDoNotDependOnWorkers(t *testing.T) {
 	}
 }
 
+func TestColumnsNotAskedForAreNil(t *testing.T) {
+	db := openDB(t, testConfig(t, vfs.NewMem()))
+	fillBlocks(t, db, "t", 1, 10)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100 { // of queries that use each other's memory
+		columns := storage.Columns(rng.IntN(16))
+		it, err := db.Select(context.Background(), "t", storage.SelectRequest{
+			Matchers: anyApp(), Interval: always, Columns: columns, Order: pick(rng, storage.Unordered, storage.Forward),
+		})
+		require.NoError(t, err)
+		b, err := it.Next(context.Background())
+		require.NoError(t, err)
+		require.Equal(t, columns&storage.ColumnLine == 0, b.Lines == nil)
+		require.Equal(t, columns&storage.ColumnLineBytes == 0, b.LineBytes == nil)
+		require.Equal(t, columns&storage.ColumnLevel == 0, b.Levels == nil)
+		require.Equal(t, columns&storage.ColumnMetadata == 0, b.Metadata == nil)
+		require.NoError(t, it.Close())
+	}
+}
+
 func TestCloseAndCancelEndTheWorkers(t *testing.T) {
 	cfg := testConfig(t, vfs.NewMem())
 	cfg.QueryWorkers = 3

@@ -147,7 +147,8 @@ type Iterator interface {
 	Close() error
 }
 
-// Batch holds decoded entries, one slice per column; the filled slices have equal length.
+// Batch holds decoded entries, one slice per column; the filled slices have equal length, and those of columns that were not
+// asked for are nil.
 type Batch struct {
 	Streams     []labels.Labels // label sets that StreamIndex points into
 	StreamIndex []uint32
