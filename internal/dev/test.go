@@ -133,7 +133,8 @@ func Bench(ctx context.Context, out io.Writer) error {
 // Crash runs the crash and fault loops with their output shown.
 func Crash(ctx context.Context, out io.Writer) error {
 	s := &shop{out: out}
-	return s.exec(ctx, cmdline("go", "test", "-v", "-count", "3", "-timeout", "30m", "-run", "Crash|Fault|Sabotage|Kill", "./pkg/wal/...", "./pkg/logdb/...", "./tests/..."))
+	return s.exec(ctx, cmdline("env", "WOODSHED_CRASH=all", "go", "test", "-v", "-count", "3", "-timeout", "60m", "-run", "Crash|Fault|Sabotage|Kill",
+		"./pkg/wal/...", "./pkg/logdb/...", "./tests/..."))
 }
 
 // Fuzz runs every fuzz target in turn.

@@ -200,7 +200,8 @@ func (db *DB) moveAway(t *tenant, handles ...*blockHandle) error {
 		errs = append(errs, err)
 	}
 	// Survives a crash after we said so: that the blocks are gone. Without it they could stand beside what replaced them.
-	errs = append(errs, db.cfg.FS.SyncDir(path.Join(db.cfg.Dir, blocksName, string(t.id))))
+	// A file system may keep either end of a rename alone.
+	errs = append(errs, db.cfg.FS.SyncDir(path.Join(db.cfg.Dir, tmpName)), db.cfg.FS.SyncDir(path.Join(db.cfg.Dir, blocksName, string(t.id))))
 	return errors.Join(errs...)
 }
 

@@ -16,13 +16,16 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/vfs"
 )
 
-// ledger remembers what was sent and what was acknowledged.
+// ledger remembers what was sent, what was acknowledged, and what was to be deleted.
 type ledger struct {
 	sent, acked map[string]bool
+	maybe, gone map[string]bool // a delete or a retention of it was begun; was acknowledged
 	carries     int
 }
 
-func newLedger() *ledger { return &ledger{sent: map[string]bool{}, acked: map[string]bool{}} }
+func newLedger() *ledger {
+	return &ledger{sent: map[string]bool{}, acked: map[string]bool{}, maybe: map[string]bool{}, gone: map[string]bool{}}
+}
 
 // check compares what a database holds with the ledger and returns the first difference.
 func (l *ledger) check(got []string) error {
@@ -35,9 +38,12 @@ func (l *ledger) check(got []string) error {
 		if seen[line] > 1 {
 			return fmt.Errorf("%s is there %d times", line, seen[line])
 		}
+		if l.gone[line] {
+			return fmt.Errorf("%s was deleted and is back", line)
+		}
 	}
 	for line := range l.acked {
-		if seen[line] == 0 {
+		if seen[line] == 0 && !l.maybe[line] {
 			return fmt.Errorf("%s was acknowledged and is lost", line)
 		}
 	}
