@@ -12,8 +12,8 @@ const (
 )
 
 // formatVersion counts changes of chunks.bin and meta.json. 1: the first, without filters; no program reads it any more,
-// for it was never released. 2: every chunk has two filters, and chunks may be marked as encoded in haste; programs before it
-// cannot read it.
+// for it was never released. 2: every chunk has two filters, chunks may be marked as encoded in haste, a minute of the minute
+// counts ends with its last instant, as windows of queries do, and meta.json has walFrom; programs before it cannot read it.
 const formatVersion = 2
 
 const (

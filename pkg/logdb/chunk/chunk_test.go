@@ -361,9 +361,18 @@ func TestMinutes(t *testing.T) {
 		small = append(small, runOf(model.StreamRef(i), entriesOf(3, func(k int, e *model.Entry) { e.Level = knownLevels[k] })...))
 	}
 	require.False(t, encode(t, Options{}, small...).Table.HasMinutes())
-	require.Equal(t, int64(-1), MinuteOf(-1))
-	require.Equal(t, int64(-1), MinuteOf(-minuteNanos))
-	require.Equal(t, int64(1), MinuteOf(minuteNanos))
+	f := func(at model.Timestamp, want int64) {
+		t.Helper()
+		require.Equal(t, want, MinuteOf(at))
+	}
+	f(-1, -1)
+	f(-minuteNanos, -2)
+	f(1-minuteNanos, -1)
+	f(0, -1)
+	f(1, 0)
+	f(minuteNanos, 0)
+	f(minuteNanos+1, 1)
+	require.Negative(t, MinuteOf(model.MinTimestamp))
 }
 
 func TestRenumber(t *testing.T) {

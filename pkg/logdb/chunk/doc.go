@@ -47,6 +47,7 @@
 //	levels uvarint (0 when there are over 32, or long ones), each: name | entries | bytes of lines
 //	bytes uvarint (0 when absent) of minute counts: for each run cells uvarint, each:
 //	       minutes since the cell before (the first: since the minute of the run's min) | level | entries | bytes
+//	       A minute ends with its last instant: minute m is (m, m+1] minutes since the epoch.
 //	columns uvarint, each: kind byte | encoding byte | [name: length, bytes] | stored bytes |
 //	       [bytes after decompression] | crc32c u32
 //	crc32c of all before, u32

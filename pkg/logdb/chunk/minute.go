@@ -10,15 +10,16 @@ import (
 type MinuteCount struct {
 	Run     uint32 // index in Table.Runs
 	Level   uint32 // index in Table.Levels
-	Minute  int64  // minutes since the epoch, rounded down
+	Minute  int64  // as MinuteOf numbers them
 	Entries uint32
 	Bytes   uint64 // of lines
 }
 
-// MinuteOf returns the minute that a time lies in.
+// MinuteOf returns the minute that a time lies in. Minute m is all after m minutes since the epoch, up to and with m+1: the
+// windows of queries end with their last instant, and agents that write whole seconds put an entry there once a minute.
 func MinuteOf(t model.Timestamp) int64 {
 	m := int64(t) / minuteNanos
-	if int64(t)%minuteNanos < 0 {
+	if int64(t)%minuteNanos <= 0 {
 		m--
 	}
 	return m
