@@ -287,6 +287,15 @@ func (s *store) Select(ctx context.Context, t model.TenantID, r storage.SelectRe
 	return db.Select(ctx, t, r)
 }
 
+// Count implements storage.Querier.
+func (s *store) Count(ctx context.Context, t model.TenantID, r storage.CountRequest, add func(*storage.Counts) error) (storage.ScanStats, error) {
+	db, err := s.opened()
+	if err != nil {
+		return storage.ScanStats{}, err
+	}
+	return db.Count(ctx, t, r, add)
+}
+
 // LabelNames implements storage.Querier.
 func (s *store) LabelNames(ctx context.Context, t model.TenantID, scope storage.Scope) ([]string, error) {
 	db, err := s.opened()

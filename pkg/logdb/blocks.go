@@ -209,6 +209,7 @@ func (db *DB) moveAway(t *tenant, handles ...*blockHandle) error {
 func (db *DB) discard(h *blockHandle) {
 	db.cache.forget(h)
 	db.columns.drop(h.meta.ULID)
+	db.tables.forget(h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.open != nil && h.refs == 0 {

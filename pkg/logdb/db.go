@@ -70,6 +70,7 @@ type Config struct {
 	QueryBytes     int64 // that all queries together may decode into at a time; 256 MiB
 	QueryWorkers   int   // chunks that one query decodes at a time; GOMAXPROCS
 	CacheBytes     int64 // decoded columns that are kept; 64 MiB
+	TableBytes     int64 // column tables of chunks kept in memory, to count from; 32 MiB
 
 	Now        func() time.Time
 	Logger     *slog.Logger
@@ -94,6 +95,7 @@ func (c *Config) setDefaults() {
 	def(&c.QueryPageBytes, 16<<20)
 	def(&c.QueryBytes, 256<<20)
 	def(&c.CacheBytes, 64<<20)
+	def(&c.TableBytes, 32<<20)
 	defDuration(&c.FlushAge, time.Hour)
 	defDuration(&c.ChunkIdle, 30*time.Minute)
 	defDuration(&c.CheckInterval, time.Second)
@@ -128,6 +130,7 @@ type DB struct {
 	cache   *blockCache
 	columns *columnCache
 	memory  *byteBudget // of queries
+	tables  *tableCache
 	metrics *metrics
 	heads   head.Account // what all heads hold
 	decoder *record.Decoder
@@ -221,6 +224,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	db.columns = newColumnCache(cfg.CacheBytes, db.metrics)
 	db.memory = newByteBudget(cfg.QueryBytes)
 	db.sealer = newSealer(cfg.Logger, db.metrics, cfg.HeadBytesMax)
+	db.tables = newTableCache(cfg.TableBytes)
 	if err := db.open(ctx); err != nil {
 		db.sealer.close()
 		return nil, fmt.Errorf("open database in %s: %w", cfg.Dir, errors.Join(err, db.cache.close()))

@@ -65,6 +65,10 @@ func (f *process) Select(context.Context, model.TenantID, storage.SelectRequest)
 	panic("the plugin reads entries through the engine only")
 }
 
+func (f *process) Count(context.Context, model.TenantID, storage.CountRequest, func(*storage.Counts) error) (storage.ScanStats, error) {
+	panic("the plugin counts entries through the engine only")
+}
+
 func (f *process) LabelNames(_ context.Context, t model.TenantID, s storage.Scope) ([]string, error) {
 	return f.names, f.note(t, s)
 }

@@ -36,6 +36,9 @@ type Push struct {
 type Querier interface {
 	// Select returns the entries that match, in the order asked for. The caller closes the iterator.
 	Select(ctx context.Context, tenant model.TenantID, r SelectRequest) (Iterator, error)
+	// Count counts the entries that match, without handing them out. It calls add with parts of the answer, one call at a
+	// time; a part and everything it points to is valid until add returns. An error of add ends it and is returned as it is.
+	Count(ctx context.Context, tenant model.TenantID, r CountRequest, add func(*Counts) error) (ScanStats, error)
 	// LabelNames returns the sorted names of stream labels in the scope.
 	LabelNames(ctx context.Context, tenant model.TenantID, s Scope) ([]string, error)
 	// LabelValues returns the sorted values of one stream label in the scope.
@@ -167,10 +170,10 @@ type Stats struct {
 	Streams, Chunks, Entries, Bytes uint64 // Bytes: lines and metadata, uncompressed
 }
 
-// ScanStats tells what a Select did.
+// ScanStats tells what a Select or a Count did.
 type ScanStats struct {
 	Chunks, ChunksSkipped uint64 // looked at; of these skipped by time or filter without decoding lines
-	Entries, Bytes        uint64 // entries and line bytes decoded and tested
+	Entries, Bytes        uint64 // entries and line bytes decoded and tested; of a Count entries alone, however counted
 	EntriesMatched        uint64 // entries that passed the filters
 	Warnings              []string
 }

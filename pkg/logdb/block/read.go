@@ -272,7 +272,8 @@ type ChunkRef struct {
 	Entries          uint32
 	RawBytes         uint64
 	LineBytes        uint64
-	Packed           bool // holds several streams: look at the runs of its table
+	Packed           bool            // holds several streams: look at the runs of its table
+	Stream           model.StreamRef // the only one, when it is not packed
 }
 
 // Chunks returns, by number, the chunks that hold a stream in refs (nil means any) and may hold an entry in the interval.
@@ -308,6 +309,7 @@ func (b *Block) appendChunk(dst []ChunkRef, number uint32, iv model.Interval) []
 	return append(dst, ChunkRef{
 		Number: number, MinTime: e.minTime, MaxTime: e.maxTime, Entries: e.entries,
 		RawBytes: uint64(e.rawBytes), LineBytes: uint64(e.lineBytes), Packed: e.ref == packedRef,
+		Stream: model.StreamRef(e.ref),
 	})
 }
 

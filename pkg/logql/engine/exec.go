@@ -134,6 +134,8 @@ func (q *query) eval(ctx context.Context, node plan.Node, seriesMax int) ([]Seri
 	switch n := node.(type) {
 	case *plan.Range:
 		return q.evalRange(ctx, n, seriesMax)
+	case *plan.Count:
+		return q.evalCount(ctx, n, seriesMax)
 	case *plan.Aggregate:
 		input, err := q.eval(ctx, n.Input, 0)
 		if err != nil {

@@ -38,9 +38,10 @@ func ticks(n int, nameValue ...string) model.Stream {
 type spy struct {
 	*logqltest.SlowStore
 	requests []storage.SelectRequest
+	counts   []storage.CountRequest
 	batches  int
 	closed   int
-	before   func() // each Next
+	before   func() // each Next, and each part of a Count
 	warnings []string
 	fail     error
 }
@@ -49,6 +50,22 @@ func (s *spy) Select(ctx context.Context, tenant model.TenantID, r storage.Selec
 	s.requests = append(s.requests, r)
 	it, err := s.SlowStore.Select(ctx, tenant, r)
 	return &spyIterator{it, s}, err
+}
+
+func (s *spy) Count(ctx context.Context, tenant model.TenantID, r storage.CountRequest, add func(*storage.Counts) error) (storage.ScanStats, error) {
+	s.counts = append(s.counts, r)
+	st, err := s.SlowStore.Count(ctx, tenant, r, func(c *storage.Counts) error {
+		if s.before != nil {
+			s.before()
+		}
+		if s.fail != nil {
+			return s.fail
+		}
+		s.batches++
+		return add(c)
+	})
+	st.Warnings = s.warnings
+	return st, err
 }
 
 type spyIterator struct {
@@ -349,7 +366,9 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	for _, p := range []engine.Params{logParams(`{app="x"} | app="x"`), rangeParams(`count_over_time({app="x"}[1m])`)} {
+	for _, p := range []engine.Params{
+		logParams(`{app="x"} | app="x"`), rangeParams(`count_over_time({app="x"} |= "l" [1m])`), rangeParams(`count_over_time({app="x"}[1m])`),
+	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		e, s := newEngine(t, engine.Config{}, ticks(100, "app", "x"))
 		s.before = func() {
@@ -360,7 +379,7 @@ func TestCancel(t *testing.T) {
 		_, err := e.Exec(ctx, p)
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, 2, s.batches, "the batch under way is the last")
-		require.Equal(t, 1, s.closed)
+		require.Equal(t, len(s.requests), s.closed)
 	}
 }
 
@@ -382,6 +401,8 @@ func TestStoreErrors(t *testing.T) {
 	_, err = e.Exec(t.Context(), rangeParams(`max(count_over_time({app="x"}[1m])) + 1`))
 	require.ErrorIs(t, err, s.fail)
 	_, err = e.Exec(t.Context(), rangeParams(`1 - max(count_over_time({app="x"}[1m]))`))
+	require.EqualError(t, err, "count: disk on fire")
+	_, err = e.Exec(t.Context(), rangeParams(`1 - max(count_over_time({app="x"} |= "l" [1m]))`))
 	require.EqualError(t, err, "read batch: disk on fire")
 }
 

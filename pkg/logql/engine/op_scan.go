@@ -33,7 +33,7 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 	if r.interval.Empty() {
 		return nil
 	}
-	if err := q.checkBytes(ctx, r); err != nil {
+	if err := q.checkBytes(ctx, storage.Scope{Matchers: r.scan.Matchers, Interval: r.interval}); err != nil {
 		return err
 	}
 	req := storage.SelectRequest{
@@ -105,11 +105,11 @@ func (q *query) addStats(st storage.ScanStats, passed uint64) {
 }
 
 // checkBytes holds the query to the tenant's limit of bytes, before they are read.
-func (q *query) checkBytes(ctx context.Context, r request) error {
+func (q *query) checkBytes(ctx context.Context, s storage.Scope) error {
 	if q.limits.BytesRead == 0 {
 		return nil
 	}
-	st, err := q.querier.Stats(ctx, q.Tenant, storage.Scope{Matchers: r.scan.Matchers, Interval: r.interval})
+	st, err := q.querier.Stats(ctx, q.Tenant, s)
 	if err != nil {
 		return fmt.Errorf("size query: %w", err)
 	}

@@ -12,11 +12,13 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
-// Node is a plan or a part of one. The set of implementations is closed: Log, Range, Aggregate, Binary, Constant, Scalar.
+// Node is a plan or a part of one. The set of implementations is closed: Log, Range, Count, Aggregate, Binary, Constant,
+// Scalar.
 type Node interface{ node() }
 
 func (*Log) node()       {}
 func (*Range) node()     {}
+func (*Count) node()     {}
 func (*Aggregate) node() {}
 func (*Binary) node()    {}
 func (*Constant) node()  {}
@@ -47,6 +49,13 @@ type Range struct {
 	Scans          []Scan // of disjoint sets of streams, together all
 	Stages         *pipeline.Pipeline
 	Group          Group
+}
+
+// Count is a Range whose entries the store counts. The scans have no filters, and there are no stages.
+type Count struct {
+	Range *Range
+	// LabelNames are the labels of streams that forming the group reads; nil: all.
+	LabelNames []string
 }
 
 // Aggregate folds the series of each step.

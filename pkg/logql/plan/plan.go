@@ -1,6 +1,6 @@
 // Package plan turns a query's tree into what is to be read and what is to be done with it. It decides everything that can
 // be decided without looking at data: which filters the store applies, which columns it has to decode, where a sum can be
-// taken while reading, and that everything in the query can be evaluated at all. It reads nothing and knows no time.
+// taken while reading, what the store can count by itself, and that everything in the query can be evaluated at all. It reads nothing and knows no time.
 //
 // Build makes the nodes bottom up; the rules (rule_*.go) are functions that Build calls where they apply. A plan for a new
 // construct is a node in node.go, a case in Build and an operator in the engine.
@@ -64,6 +64,7 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 		return nil, pipeline.Unsupported("unwrap")
 	}
 	pushed, rest := pushLineFilters(e.Log.Stages)
+	rest = withoutIdle(rest)
 	stages, err := pipeline.Compile(rest)
 	if err != nil {
 		return nil, err
@@ -74,14 +75,14 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 	}
 	needs := stages.Needs
 	group.addNeeds(&needs)
-	return &Range{
+	return pushCount(&Range{
 		Op:     e.Op,
 		Length: e.Range,
 		Offset: e.Offset,
 		Scans:  splitScan(scan, needs, rest),
 		Stages: stages,
 		Group:  group,
-	}, nil
+	}), nil
 }
 
 func buildAggregate(e *syntax.VectorAggregation) (Node, error) {
