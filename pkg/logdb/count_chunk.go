@@ -330,7 +330,7 @@ func (w *countWorker) addTimes(r *countRun) {
 		if b >= w.c.buckets {
 			return
 		}
-		next := firstAbove(times, i, w.c.edges[b+1]-1)
+		next := entriesBefore(times, i, w.c.edges[b+1])
 		w.counted += uint64(next - i)
 		if c.levels != nil {
 			w.addLevels(r, b, i, next)
@@ -353,28 +353,43 @@ func (w *countWorker) lineBytes(from, to int) int64 {
 	return int64(ends[to-1]) - int64(ends[from-1])
 }
 
+// entriesBefore returns the first index from i on whose time is not before t. Buckets mostly hold some dozen entries of a
+// chunk, where small steps that the processor foresees are cheaper than to search.
+func entriesBefore(times []model.Timestamp, i int, t model.Timestamp) int {
+	for i+8 <= len(times) && times[i+7] < t {
+		i += 8
+	}
+	for i < len(times) && times[i] < t {
+		i++
+	}
+	return i
+}
+
+// tableLevels is above the number of levels that a table counts; runs with more are counted by entries.
+const tableLevels = 64
+
 // addLevels adds entries of one bucket, each to the tally of its level.
 func (w *countWorker) addLevels(r *countRun, b, from, to int) {
 	l := w.columns.levels
-	if to-from < 2*len(l.Names) { // to look at each level afterwards would cost more than it saves
+	if to-from < len(l.Names) || w.c.bytes {
 		for i := from; i < to; i++ {
 			code := int(l.Codes[i])
 			w.levelTally(r, code, l.Names[code]).add(b, 1, w.lineBytes(i, i+1))
 		}
 		return
 	}
-	counts := slices.Grow(w.inLevel[:0], len(l.Names))[:len(l.Names)]
-	w.inLevel = counts
-	clear(counts)
-	for i, code := range l.Codes[from:to] {
-		counts[code].entries++
-		if w.c.bytes {
-			counts[code].bytes += w.lineBytes(from+i, from+i+1)
-		}
+	var even, odd [tableLevels]uint32 // two, so that a count need not wait for the one before of the same level
+	codes := l.Codes[from:to]
+	for ; len(codes) >= 2; codes = codes[2:] {
+		even[codes[0]%tableLevels]++
+		odd[codes[1]%tableLevels]++
 	}
-	for code, n := range counts {
-		if n.entries > 0 {
-			w.levelTally(r, code, l.Names[code]).add(b, n.entries, n.bytes)
+	if len(codes) > 0 {
+		even[codes[0]%tableLevels]++
+	}
+	for code, name := range l.Names {
+		if n := even[code] + odd[code]; n > 0 {
+			w.levelTally(r, code, name).add(b, int64(n), 0)
 		}
 	}
 }

@@ -15,7 +15,6 @@ const (
 	// any number, and whoever asked folds them together.
 	tallyBytesMax = 4 << 20
 	tallyBytes    = 256 // of a tally without its counts and texts
-	tallyCell     = 16  // of its counts, for each bucket
 	partRows      = 1 << 12
 )
 
@@ -25,11 +24,10 @@ type tally struct {
 	level    string
 	metadata []model.Pair
 
-	first  int // bucket of counts[0]
-	counts []tallyCount
+	first   int // bucket of entries[0]
+	entries []int64
+	bytes   []int64 // nil unless they are asked for
 }
-
-type tallyCount struct{ entries, bytes int64 }
 
 type tallyKey struct {
 	stream          uint32
@@ -54,7 +52,6 @@ type countWorker struct {
 	metadata chunk.Metadata
 	minutes  []chunk.MinuteCount
 	byLevel  []*tally // of the run at work
-	inLevel  []tallyCount
 	pairs    []model.Pair
 	key      []byte
 	last     *tally // of the entry before
@@ -113,37 +110,45 @@ func (w *countWorker) tally(stream uint32, level string, metadata []model.Pair) 
 // widen makes room in the tally for the buckets lo to hi, those of them that there are.
 func (w *countWorker) widen(t *tally, lo, hi int) *tally {
 	lo, hi = max(lo, 0), min(hi, w.c.buckets-1)
-	if lo > hi {
-		return t
-	}
-	n := len(t.counts)
-	if n == 0 {
-		t.first, t.counts = lo, make([]tallyCount, hi-lo+1)
-		w.memory += tallyCell * int64(len(t.counts))
-		return t
-	}
+	n := len(t.entries)
 	from, to := t.first, t.first+n
-	if from <= lo && hi < to {
+	if from <= lo && hi < to || lo > hi {
 		return t
 	}
-	if lo < from { // at least twice as wide, so that many small steps copy little
+	switch {
+	case n == 0:
+		from, to = lo, hi+1
+	case lo < from: // at least twice as wide, so that many small steps copy little
 		from = max(0, min(lo, from-n))
-	}
-	if hi >= to {
+		to = max(to, hi+1)
+	default:
 		to = min(w.c.buckets, max(hi+1, to+n))
 	}
-	counts := make([]tallyCount, to-from)
-	copy(counts[t.first-from:], t.counts)
-	w.memory += tallyCell * int64(len(counts)-n)
-	t.first, t.counts = from, counts
+	t.entries = shifted(t.entries, t.first-from, to-from)
+	w.memory += 8 * int64(to-from-n)
+	if w.c.bytes {
+		t.bytes = shifted(t.bytes, t.first-from, to-from)
+		w.memory += 8 * int64(to-from-n)
+	}
+	t.first = from
 	return t
+}
+
+// shifted returns n numbers, those of old from at on.
+func shifted(old []int64, at, n int) []int64 {
+	wide := make([]int64, n)
+	if len(old) > 0 {
+		copy(wide[at:], old)
+	}
+	return wide
 }
 
 // add counts entries of a bucket that the tally has room for.
 func (t *tally) add(bucket int, entries, bytes int64) {
-	c := &t.counts[bucket-t.first]
-	c.entries += entries
-	c.bytes += bytes
+	t.entries[bucket-t.first] += entries
+	if t.bytes != nil {
+		t.bytes[bucket-t.first] += bytes
+	}
 }
 
 // handOver gives the tallies to whoever asked, and begins new ones.
@@ -159,8 +164,8 @@ func (w *countWorker) handOver(ctx context.Context) error {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
 	for _, t := range list {
-		for i := range t.counts {
-			if t.counts[i].entries == 0 {
+		for i, n := range t.entries {
+			if n == 0 {
 				continue
 			}
 			w.addRow(t, i)
@@ -184,9 +189,9 @@ func (w *countWorker) addRow(t *tally, i int) {
 	}
 	p.StreamIndex = append(p.StreamIndex, uint32(len(p.Streams)-1))
 	p.Buckets = append(p.Buckets, uint32(t.first+i))
-	p.Entries = append(p.Entries, t.counts[i].entries)
+	p.Entries = append(p.Entries, t.entries[i])
 	if w.c.bytes {
-		p.LineBytes = append(p.LineBytes, t.counts[i].bytes)
+		p.LineBytes = append(p.LineBytes, t.bytes[i])
 	}
 	if w.c.levels {
 		p.Levels = append(p.Levels, t.level)

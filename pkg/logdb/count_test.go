@@ -28,6 +28,8 @@ import (
 // tallied is an answer added up: entries and bytes by everything that tells entries apart, and by bucket.
 type tallied map[string]tallyCount
 
+type tallyCount struct{ entries, bytes int64 }
+
 func tallyName(ls labels.Labels, level string, metadata []model.Pair, bucket int) string {
 	return fmt.Sprintf("%s %q %q %d", ls, level, metadata, bucket)
 }

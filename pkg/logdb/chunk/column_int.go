@@ -127,12 +127,14 @@ func unpack[T integer](dst []T, src []byte, width int, base int64) {
 		for i := range dst {
 			dst[i] = T(base)
 		}
-	case width <= 57: // a value and the up to 7 bits before it lie in one word
-		mask := uint64(1)<<width - 1
-		for i, bit := 0, 0; i < len(dst); i, bit = i+1, bit+width {
-			w := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
-			dst[i] = T(base + int64(w&mask))
+	case width <= 8 && len(dst) >= 8: // eight values begin on a byte and lie in one word
+		whole := len(dst) &^ 7
+		unpackEights(dst[:whole], src, width, base)
+		if whole < len(dst) {
+			unpackEach(dst[whole:], src[whole>>3*width:], width, base)
 		}
+	case width <= 57: // a value and the up to 7 bits before it lie in one word
+		unpackEach(dst, src, width, base)
 	default:
 		mask := ^uint64(0) >> (64 - width)
 		for i, bit := 0, 0; i < len(dst); i, bit = i+1, bit+width {
@@ -140,6 +142,40 @@ func unpack[T integer](dst []T, src []byte, width int, base int64) {
 			// (a shift by 64 gives 0: nothing is added when the value starts on a byte)
 			dst[i] = T(base + int64(w&mask))
 		}
+	}
+}
+
+func unpackEach[T integer](dst []T, src []byte, width int, base int64) {
+	mask := uint64(1)<<width - 1
+	for i, bit := 0, 0; i < len(dst); i, bit = i+1, bit+width {
+		w := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
+		dst[i] = T(base + int64(w&mask))
+	}
+}
+
+// unpackEights reads values of at most 8 bits, their number a multiple of eight, one word for eight of them.
+func unpackEights[T integer](dst []T, src []byte, width int, base int64) {
+	mask, shift := uint64(1)<<width-1, uint(width)&63
+	for len(dst) >= 8 {
+		w := binary.LittleEndian.Uint64(src)
+		src = src[width:]
+		d := dst[:8:8]
+		dst = dst[8:]
+		d[0] = T(base + int64(w&mask))
+		w >>= shift
+		d[1] = T(base + int64(w&mask))
+		w >>= shift
+		d[2] = T(base + int64(w&mask))
+		w >>= shift
+		d[3] = T(base + int64(w&mask))
+		w >>= shift
+		d[4] = T(base + int64(w&mask))
+		w >>= shift
+		d[5] = T(base + int64(w&mask))
+		w >>= shift
+		d[6] = T(base + int64(w&mask))
+		w >>= shift
+		d[7] = T(base + int64(w&mask))
 	}
 }
 
