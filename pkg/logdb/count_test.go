@@ -114,6 +114,14 @@ type countCheck struct {
 	n    int
 }
 
+// manyLevels are more than a table counts.
+var manyLevels = func() (levels []string) {
+	for i := range 80 {
+		levels = append(levels, fmt.Sprint("level-", i))
+	}
+	return levels
+}()
+
 // push appends a batch of one stream or of many small ones: in order or not, on one day or several, some of it on full
 // minutes, with or without levels and metadata.
 func (c *countCheck) push() {
@@ -124,7 +132,7 @@ func (c *countCheck) push() {
 		entries, count = 1+rng.IntN(20), 1+rng.IntN(60)
 	}
 	gap := pick(rng, time.Second, 7*time.Second, 250*time.Millisecond, 20*time.Second)
-	levels := pick(rng, []string{"info"}, []string{"", "info", "error", "debug"}, []string{"info", "info", "own"})
+	levels := pick(rng, []string{"info"}, []string{"", "info", "error", "debug"}, []string{"info", "info", "own"}, manyLevels)
 	names := pick(rng, nil, nil, []string{"pod"}, []string{"pod", "trace"}, []string{"zone"})
 	for range count {
 		s := model.Stream{Labels: labels.FromMap(map[string]string{"app": pick(rng, "a", "b"), "n": fmt.Sprint(rng.IntN(30))})}
@@ -209,8 +217,11 @@ func (c *countCheck) request() storage.CountRequest {
 		MetadataNames: pick(rng, nil, []string{"pod"}, []string{"trace", "env"}, []string{"nothing"}),
 	}
 	start := at(time.Duration(rng.IntN(80)-50) * time.Hour / 2).Add(1) // a minute begins behind its first instant
-	if rng.IntN(3) == 0 {
+	switch rng.IntN(3) {
+	case 0:
 		start = start.Add(time.Duration(rng.IntN(5000)) * time.Millisecond)
+	case 1:
+		start-- // many entries lie on edges then
 	}
 	step := pick(rng, time.Minute, 5*time.Minute, time.Hour, 24*time.Hour, 100*time.Hour, 90*time.Second, 7*time.Second)
 	r.Edges = append(r.Edges, start)
@@ -340,6 +351,60 @@ func TestCountReadsLeast(t *testing.T) {
 	f(storage.CountRequest{Edges: []model.Timestamp{edges[0] - 17, edges[100] + 5}, Columns: all}, true)
 	f(storage.CountRequest{Edges: []model.Timestamp{edges[0], edges[1] + 1, edges[100]}}, false)
 	f(storage.CountRequest{Edges: []model.Timestamp{edges[0] + model.Timestamp(30*time.Second), edges[100]}}, false)
+}
+
+// A delete takes the short ways from a chunk: what the directory and the table say counts entries that it hides.
+func TestCountHeedsDeletes(t *testing.T) {
+	db := openDB(t, testConfig(t, vfs.NewMem()))
+	s, edges := everyMinute(100)
+	for i := range s.Entries {
+		s.Entries[i].Level = ""
+	}
+	require.NoError(t, db.Append(context.Background(), pushOf("t", s)))
+	require.NoError(t, db.Flush(context.Background()))
+	f := func(want int, edges ...model.Timestamp) {
+		t.Helper()
+		got, st := askCount(t, db, "t", storage.CountRequest{Matchers: anyApp(), Edges: edges})
+		sum := 0
+		for _, n := range got {
+			sum += int(n.entries)
+		}
+		require.Equal(t, want, sum)
+		require.EqualValues(t, want, st.Entries)
+	}
+	f(6000, edges[0], edges[100])
+	f(6000, edges...)
+	f(5999, edges[0], s.Entries[5999].Timestamp)
+	record := recordOf(storage.DeleteRequest{Matchers: anyApp(), Interval: model.Interval{Start: edges[10], End: edges[20]}})
+	record.Position = wal.Position(db.lookup("t").view.blocks[0].meta.WalTo)
+	made, err := newTombstone(record)
+	require.NoError(t, err)
+	db.lookup("t").update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) { return b, append(ts, made) })
+	f(5400, edges[0], edges[100])
+	f(5400, edges...)
+	f(60, edges[8], edges[9])
+	f(0, edges[12], edges[13])
+}
+
+// A name beyond the columns that a chunk may have is found all the same.
+func TestCountByRareMetadata(t *testing.T) {
+	db := openDB(t, testConfig(t, vfs.NewMem()))
+	s, edges := everyMinute(10)
+	for i := range s.Entries {
+		s.Entries[i].Metadata = []model.Pair{{Name: fmt.Sprintf("name%03d", i%290), Value: fmt.Sprint(i % 2)}}
+	}
+	s.Entries[7].Metadata[0].Name = "rare"
+	require.NoError(t, db.Append(context.Background(), pushOf("t", s)))
+	require.NoError(t, db.Flush(context.Background()))
+	want := naive{}
+	for _, e := range s.Entries {
+		want.add("t", s.Labels, e)
+	}
+	for _, names := range [][]string{{"rare"}, {"name003"}, {"nothing"}, nil} {
+		r := storage.CountRequest{Matchers: anyApp(), Edges: edges, Columns: storage.ColumnMetadata, MetadataNames: names}
+		got, _ := askCount(t, db, "t", r)
+		require.Equal(t, want.count("t", r), got)
+	}
 }
 
 // More streams and buckets than a worker keeps are handed over in parts, and add up.
