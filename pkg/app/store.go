@@ -168,6 +168,7 @@ func (s *store) dbConfig(registry prometheus.Registerer) logdb.Config {
 		Retention: s.retention, RetentionBytes: int64(s.cfg.Storage.RetentionBytes),
 		DiskSpace: s.diskSpace, FreeSpaceMin: int64(s.cfg.Storage.FreeSpaceMin),
 		NoCompaction: !s.cfg.Storage.Compaction, CompactionBytes: s.memory.background,
+		QueryBytes: s.memory.queriesDecoded, CacheBytes: s.memory.chunkCache * 3 / 4, TableBytes: s.memory.chunkCache / 4,
 		QueryPageBytes: s.memory.queryPage, Logger: s.log, Registerer: registry, Progress: s.progress,
 	}
 }

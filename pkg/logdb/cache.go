@@ -243,4 +243,7 @@ func column[T any](k chunkKey, key columnKey, bytes int64, scratch *T, decode fu
 }
 
 // dropCaches gives back what is held only to be faster: memory or disk is short.
-func (db *DB) dropCaches() { db.columns.clear() }
+func (db *DB) dropCaches() {
+	db.columns.clear()
+	db.tables.clear()
+}

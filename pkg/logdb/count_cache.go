@@ -150,6 +150,15 @@ func (c *tableCache) removeLocked(e *list.Element) {
 	}
 }
 
+// clear forgets everything.
+func (c *tableCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = 0
+	c.lru.Init()
+	clear(c.at)
+}
+
 // forget lets go of a block that no view names any more.
 func (c *tableCache) forget(h *blockHandle) {
 	c.mu.Lock()

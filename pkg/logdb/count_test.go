@@ -300,7 +300,6 @@ func everyMinute(n int) (s model.Stream, edges []model.Timestamp) {
 	return s, edges
 }
 
-
 // What can be told without a column is told although every page is destroyed, and what cannot names the chunk.
 func TestCountReadsLeast(t *testing.T) {
 	cfg := testConfig(t, vfs.OS())
