@@ -1,7 +1,6 @@
 package logdb
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -302,9 +301,4 @@ func (s *streamNames) number(ls labels.Labels) uint32 {
 // appendText appends a text behind its length, so that no two sequences of texts are the same bytes.
 func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
-}
-
-// compareTallies orders tallies so that those of a stream are together.
-func compareTallies(a, b *tally) int {
-	return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.level, b.level))
 }

@@ -378,7 +378,9 @@ func (w *countWorker) addLevels(r *countRun, b, from, to int) {
 		}
 		return
 	}
-	var even, odd [tableLevels]uint32 // two, so that a count need not wait for the one before of the same level
+	even, odd := &w.even, &w.odd // two, so that a count need not wait for the one before of the same level
+	clear(even[:len(l.Names)])
+	clear(odd[:len(l.Names)])
 	codes := l.Codes[from:to]
 	for ; len(codes) >= 2; codes = codes[2:] {
 		even[codes[0]%tableLevels]++

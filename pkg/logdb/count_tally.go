@@ -1,6 +1,7 @@
 package logdb
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -52,6 +53,8 @@ type countWorker struct {
 	metadata chunk.Metadata
 	minutes  []chunk.MinuteCount
 	byLevel  []*tally // of the run at work
+	even     [tableLevels]uint32
+	odd      [tableLevels]uint32
 	pairs    []model.Pair
 	key      []byte
 	last     *tally // of the entry before
@@ -105,6 +108,11 @@ func (w *countWorker) tally(stream uint32, level string, metadata []model.Pair) 
 	w.tallies[tallyKey{stream, level, string(w.key)}] = t
 	w.memory += tallyBytes + 2*int64(len(w.key)) + 32*int64(len(metadata))
 	return t
+}
+
+// compareTallies orders tallies so that those of a stream are together.
+func compareTallies(a, b *tally) int {
+	return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.level, b.level))
 }
 
 // widen makes room in the tally for the buckets lo to hi, those of them that there are.

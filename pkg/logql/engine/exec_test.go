@@ -406,6 +406,23 @@ func TestStoreErrors(t *testing.T) {
 	require.EqualError(t, err, "read batch: disk on fire")
 }
 
+// The store counts what it can; where a window's border is no time, entries are read.
+func TestCountsUnlessTimesAreFar(t *testing.T) {
+	f := func(query string, at model.Timestamp, counts, requests int, want float64) {
+		t.Helper()
+		e, s := newEngine(t, engine.Config{}, ticks(100, "app", "x"))
+		res, err := e.Exec(t.Context(), engine.Params{Query: query, Instant: true, End: at})
+		require.NoError(t, err)
+		require.Len(t, s.counts, counts)
+		require.Len(t, s.requests, requests)
+		require.Equal(t, want, res.Series[0].Samples[0].Value)
+	}
+	f(`sum(count_over_time({app="x"}[1m]))`, 90*sec, 1, 0, 60)
+	f(`sum(count_over_time({app="x"}[1m] offset -10s))`, 80*sec, 1, 0, 60)
+	f(`sum(count_over_time({app="x"} |= "line" [1m]))`, 90*sec, 0, 1, 60)
+	f(`sum(count_over_time({app="x"}[1m] offset 200y))`, 200*365*24*3600*sec+90*sec, 0, 1, 60)
+}
+
 // Keys of entries are a cache: a query that folds a million of them away keeps none, and counts right all the same.
 func TestManyKeysFewSeries(t *testing.T) {
 	const streams, entries = 3, 20_000
