@@ -60,10 +60,10 @@
 // # Filters
 //
 // A chunk has two, one over its lines and one over its metadata pairs. Either is a blocked bloom filter: lines of 64 bytes,
-// then a trailer. A key, 64 bits, has the line (key>>32)*lines>>32, and in the line's quarter q of 128 bits the bit
+// then a trailer that is as long as one. A key, 64 bits, has the line (key>>32)*lines>>32, and in the line's quarter q of 128 bits the bit
 // key>>7q & 127, low bits first. Without keys there are no lines, and everything asked with a key is denied.
 //
-//	lines × 64 bytes | format byte 1 | kind byte: 1 lines, 2 metadata | flags u16 | crc32c of all before, u32
+//	lines × 64 bytes | 56 zeros | format byte 1 | kind byte: 1 lines, 2 metadata | flags u16 | crc32c of all before, u32
 //
 // Flags of the filter over lines: 1 exotic (some line has U+212A or U+017F, which match k and s where case does not matter),
 // 2 open (no keys were taken, nothing may be denied: a line of over 2 MiB). Metadata: none.
@@ -80,7 +80,7 @@
 //	         their four grams of 6 bytes whose h is least                   mix(5<<60 ^ h>>4)
 //
 // The key of a pair is max(1, mix(h(xxhash(name)) + xxhash(value))). A filter over lines has 8 bits a key but takes no more
-// than a fifth of the pages; one over metadata has 12.
+// than a fifth of the pages, or one line where that is less; one over metadata has 12.
 //
 // A Probe says no only where no line can match. Why it never says no too often stands at the rules in keys.go; the filter of
 // given entries is always the same, so Verify compares bytes.

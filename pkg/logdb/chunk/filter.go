@@ -12,7 +12,9 @@ const (
 	filterText     = 1 // over the lines
 	filterMetadata = 2
 
-	filterTrailer = 8 // format u8 | kind u8 | flags u16 | crc32c u32
+	// filterTrailer is a whole line, so that filters which lie side by side in memory have their lines on those of the cache.
+	filterTrailer = bloomLine
+	filterZeros   = filterTrailer - 8 // then format u8 | kind u8 | flags u16 | crc32c u32
 )
 
 // Flags of a substring filter.
@@ -67,10 +69,11 @@ func checkFilter(b []byte, kind uint8) (flags uint16, err error) {
 	if checksum(b[:len(b)-4]) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
 		return 0, corrupt("filter has a wrong checksum")
 	}
-	if b[n] != filterFormat || b[n+1] != kind {
-		return 0, corrupt("filter has format %d and kind %d, want %d and %d", b[n], b[n+1], filterFormat, kind)
+	zeros, t := b[n:n+filterZeros], b[n+filterZeros:]
+	if t[0] != filterFormat || t[1] != kind || slices.ContainsFunc(zeros, func(c byte) bool { return c != 0 }) {
+		return 0, corrupt("filter has format %d and kind %d, want %d and %d", t[0], t[1], filterFormat, kind)
 	}
-	return binary.LittleEndian.Uint16(b[n+2:]), nil
+	return binary.LittleEndian.Uint16(t[2:]), nil
 }
 
 // newBloom returns an empty bloom with room for the trailer.
@@ -78,6 +81,7 @@ func newBloom(lines int) bloom { return make(bloom, lines*bloomLine, lines*bloom
 
 // seal puts the trailer behind the bloom.
 func (b bloom) seal(kind uint8, flags uint16) []byte {
+	b = append(b, make([]byte, filterZeros)...)
 	b = append(b, filterFormat, kind)
 	b = binary.LittleEndian.AppendUint16(b, flags)
 	return binary.LittleEndian.AppendUint32(b, checksum(b))
@@ -102,8 +106,10 @@ func makeFilter[T int64 | uint32](text []byte, lengths []T, pagesBytes int) Filt
 		flags |= filterExotic
 	}
 	b := newBloom(filterLines(x.count(), pagesBytes))
-	for _, key := range x.keys {
-		b.add(key)
+	for _, list := range [][]uint64{x.keys, x.words} {
+		for _, key := range list {
+			b.add(key)
+		}
 	}
 	for _, h := range x.letters {
 		b.add(lettersKey(h))
@@ -111,13 +117,14 @@ func makeFilter[T int64 | uint32](text []byte, lengths []T, pagesBytes int) Filt
 	return Filter{raw: b.seal(filterText, flags), flags: flags}
 }
 
-// filterLines returns how many lines the bloom of so many keys has.
+// filterLines returns how many lines the bloom of so many keys has: with its trailer it takes its share of the pages at most,
+// but a small chunk has one line all the same.
 func filterLines(keys, pagesBytes int) int {
 	if keys == 0 {
 		return 0
 	}
 	lines := (keys*filterBits + bloomBits - 1) / bloomBits
-	return max(1, min(lines, pagesBytes/filterShare/bloomLine))
+	return max(1, min(lines, pagesBytes/filterShare/bloomLine-1))
 }
 
 // lineLengths turns the ends of lines into lengths.

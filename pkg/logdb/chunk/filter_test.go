@@ -96,7 +96,7 @@ func TestCutFindsALostKey(t *testing.T) {
 	keys := keysOf(lines)
 	cut(t, lines, filterOfKeys(keys), 5000, func(needle string) { t.Fatal("the filter denies ", needle) })
 	lost := 0
-	for i := 0; i < len(keys); i += len(keys) / 20 {
+	for i := 0; i < len(keys); i += len(keys) / lostCount {
 		without := append(slices.Clone(keys[:i]), keys[i+1:]...)
 		f := filterOfKeys(without)
 		if f.bloom().has(keys[i]) {
@@ -107,7 +107,7 @@ func TestCutFindsALostKey(t *testing.T) {
 		require.Positive(t, misses, "key %d", i)
 		lost++
 	}
-	require.Greater(t, lost, 15)
+	require.Greater(t, lost, lostCount/2)
 }
 
 func keysOf(lines []string) []uint64 {
@@ -222,9 +222,7 @@ func requireTwin(t require.TestingT, lines []string) {
 
 func TestKeysAgainstSlowTwin(t *testing.T) {
 	for _, c := range append([]corpus{{"hostile", hostileLine}}, corpora...) {
-		for seed := range uint64(3) {
-			requireTwin(t, c.lines(seed, 4000))
-		}
+		requireTwin(t, c.lines(7, 6000))
 	}
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("abtZ01723456_-. \n")), 0, 60, -1)
 	rapid.Check(t, func(t *rapid.T) {
@@ -284,6 +282,8 @@ func TestProbe(t *testing.T) {
 	skips(match.Filter{Any: []string{"horror", "terror"}})
 	keeps(match.Filter{Any: []string{"horror", "error"}})
 	skips(contains("lineTimeout")) // not across lines
+	p := probeOf(t, contains("error"), matches("(?i)timeout|wait"))
+	require.Zero(t, testing.AllocsPerRun(100, func() { p.MayMatch(f) }))
 	require.True(t, probeOf(t, contains("horror")).MayMatch(Filter{}), "the zero filter knows nothing")
 	require.False(t, probeOf(t, contains("horror")).MayMatch(filterOf("...")), "lines without keys")
 }
@@ -355,7 +355,7 @@ func FuzzFilter(f *testing.F) {
 	e := encode(f, Options{}, goldenRuns()...)
 	f.Add(e.Filter.raw[:len(e.Filter.raw)-4], "error", "id", "x")
 	f.Add(e.MetaFilter.raw[:len(e.MetaFilter.raw)-4], "error", "dict", "a")
-	f.Add([]byte{1, 1, 3, 0}, "10.20.30.40", "", "")
+	f.Add(append(make([]byte, filterZeros), 1, 1, 3, 0), "10.20.30.40", "", "")
 	f.Fuzz(func(t *testing.T, b []byte, needle, name, value string) {
 		b = sign(b)
 		filter, err := OpenFilter(b)
@@ -408,8 +408,8 @@ func TestFilterSizes(t *testing.T) {
 	f(0, 0, 1000)
 	f(1, 1, 10)
 	f(1000, 64_000, 1<<20)
-	f(1000, 64_000, 1000*64*5)
-	f(900, 64_000, 900*64*5)
+	f(1000, 64_000, 1001*64*5)
+	f(899, 64_000, 900*64*5)
 	f(1, 64_000, 1)
 
 	huge := encode(t, Options{}, runOf(1, model.Entry{Line: strings.Repeat("abcdefg ", filterTextMax/8+1)}))
@@ -433,6 +433,9 @@ func TestFilterBitFlips(t *testing.T) {
 		for n := range filterTrailer + 1 {
 			require.ErrorIs(t, open(data[:n]), ErrCorrupt)
 		}
+		strange := bytes.Clone(data[:len(data)-4])
+		strange[len(data)-filterTrailer] = 1 // what a later format might put there
+		require.ErrorIs(t, open(sign(strange)), ErrCorrupt)
 	}
 	text := func(b []byte) error { _, err := OpenFilter(b); return err }
 	metadata := func(b []byte) error { _, err := OpenMetaFilter(b); return err }

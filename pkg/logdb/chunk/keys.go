@@ -67,7 +67,8 @@ var classes, lower = func() (class, low [256]byte) {
 // keyer collects the keys of lines, or of a needle.
 type keyer struct {
 	runs    runSet   // what was seen, so that each distinct run is taken apart once
-	keys    []uint64 // of all kinds but letters; few are there twice
+	keys    []uint64 // of all kinds but those below; few are there twice
+	words   []uint64
 	recent  [recentKeys]uint64
 	letters []uint32 // distinct hashes of grams of letters
 	had     [1 << lettersHashBits / 64]uint64
@@ -79,7 +80,7 @@ var keyers = sync.Pool{New: func() any { return new(keyer) }}
 // reset prepares for about so many bytes of text.
 func (x *keyer) reset(textBytes int) {
 	x.runs.reset(textBytes / 32)
-	x.keys = x.keys[:0]
+	x.keys, x.words = x.keys[:0], x.words[:0]
 	clear(x.recent[:])
 	for _, h := range x.letters {
 		x.had[h>>6] = 0
@@ -95,21 +96,21 @@ func (x *keyer) release() {
 }
 
 // count returns how many keys there are.
-func (x *keyer) count() int { return len(x.keys) + len(x.letters) }
+func (x *keyer) count() int { return len(x.keys) + len(x.words) + len(x.letters) }
 
-// add adds a key of any kind but letters. Runs are distinct but have keys in common, mostly those that begin alike and come
-// soon after each other; a key that slips through costs its bits in the filter and nothing else, a table of all keys would
-// cost as much time as finding them.
-func (x *keyer) add(key uint64) {
+// add adds a key to a list unless it came lately. Runs are distinct but have keys in common, mostly those that begin alike
+// and come soon after each other; a key that slips through costs its bits in the filter and nothing else, a table of all keys
+// would cost as much time as finding them.
+func (x *keyer) add(list *[]uint64, key uint64) {
 	if at := &x.recent[key>>48&(recentKeys-1)]; *at != key {
 		*at = key
-		x.keys = append(x.keys, key)
+		*list = append(*list, key)
 	}
 }
 
-// appendTo appends the keys, letters last: they tell least.
+// appendTo appends the keys, those last that are most often there.
 func (x *keyer) appendTo(dst []uint64) []uint64 {
-	dst = append(dst, x.keys...)
+	dst = append(append(dst, x.keys...), x.words...)
 	for _, h := range x.letters {
 		dst = append(dst, lettersKey(h))
 	}
@@ -193,7 +194,7 @@ func (x *keyer) addRun(run []byte, seen byte, e edges) {
 	}
 	if seen&classDigit != 0 && seen&classPlain != 0 && !e.left && !e.right && !e.dot &&
 		len(run) >= tokenMin && len(run) <= tokenMax {
-		x.add(tokenKey(run))
+		x.add(&x.keys, tokenKey(run))
 	}
 }
 
@@ -221,7 +222,7 @@ func (x *keyer) addWords(run []byte, e edges) {
 		}
 		known := (start > 0 || !e.left) && (i < len(run) || !e.right)
 		if length := i - start; known && seen&classDigit == 0 && length >= wordMin && length <= wordMax {
-			x.add(wordKey(run[start:i]))
+			x.add(&x.words, wordKey(run[start:i]))
 		}
 		start, seen = i+1, 0
 	}
@@ -282,7 +283,7 @@ func (x *keyer) addGrams(run []byte) {
 		}
 		if least != last {
 			last = least
-			x.add(gramKey(least))
+			x.add(&x.keys, gramKey(least))
 		}
 	}
 }
@@ -307,7 +308,7 @@ func (x *keyer) addOctet(a *address, text []byte, from, to int) {
 	if classes[first] != classDigit || classes[last] != classDigit {
 		return
 	}
-	x.add(addressKey(text[before.from-2 : to+2]))
+	x.add(&x.keys, addressKey(text[before.from-2:to+2]))
 }
 
 func addressKey(middle []byte) uint64 {
