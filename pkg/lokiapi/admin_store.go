@@ -102,6 +102,7 @@ func (a *API) backup(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	out := &backupLines{w: w, control: http.NewResponseController(w)}
+	_ = out.control.SetWriteDeadline(time.Time{}) // the flush that comes first takes as long as it takes; see line
 	report, err := a.Admin.Backup(r.Context(), req, out.progress)
 	if err != nil && !out.started {
 		return err

@@ -3,10 +3,12 @@ package lokiapi
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -104,4 +106,29 @@ func TestBackupIsAskedForLocally(t *testing.T) {
 	s.api.ServeHTTP(w, r)
 	require.Equal(t, http.StatusForbidden, w.Code)
 	require.Empty(t, admin.asked)
+}
+
+// deadlines remembers the write deadlines of a connection.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
+// A backup may take longer than an answer may: the server's deadline is off until there is something to write.
+func TestBackupOutlivesTheWriteTimeout(t *testing.T) {
+	s := newSite(t, func(_ *Config, d *Deps) { d.Admin = &fakeAdmin{steps: 1} })
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	r := httptest.NewRequest(http.MethodPost, backupPath+"?dir=/x", nil)
+	r.RemoteAddr = "127.0.0.1:5"
+	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3110}))
+	s.api.ServeHTTP(w, r)
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Len(t, w.set, 3, "off, then for each line")
+	require.True(t, w.set[0].IsZero())
+	require.True(t, w.set[1].After(time.Now()))
 }
