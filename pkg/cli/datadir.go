@@ -51,6 +51,20 @@ func (s *storeFiles) register(set *flag.FlagSet, e *env) {
 	set.BoolVar(&s.quiet, "quiet", false, "no progress and no notes on standard error")
 }
 
+// take accepts the directory as an argument too.
+func (s *storeFiles) take(args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case len(args) > 1 || args[0] == "":
+		return usagef("one directory is looked at, not %d", len(args))
+	case s.dir != "":
+		return usagef("the directory is named twice: %q and --data-dir %q", args[0], s.dir)
+	}
+	s.dir = args[0]
+	return nil
+}
+
 // note tells something on standard error that is not part of the answer.
 func (s *storeFiles) note(format string, args ...any) {
 	if !s.quiet {

@@ -19,10 +19,11 @@ import (
 
 var inspectCommand = command{
 	name:    "inspect",
+	args:    "[DIR]",
 	summary: "show what a store consists of: blocks, columns, largest streams, labels, heads",
 	about: `
   gpx_woodshed inspect
-  gpx_woodshed inspect --data-dir /var/lib/grafana/woodshed-logs-datasource --day 2026-01-02
+  gpx_woodshed inspect /var/lib/grafana/woodshed-logs-datasource --day 2026-01-02
   gpx_woodshed inspect --json | jq '.labels[] | select(.values > 1000) | .name'
 
 Reads the files of a data directory, beside the store or without one, and changes nothing. What is in the store's memory
@@ -56,8 +57,8 @@ type inspectReport struct {
 }
 
 func (i *inspect) run(ctx context.Context, args []string) error {
-	if len(args) > 0 {
-		return usagef("%q is no argument of inspect: name the directory with --data-dir", args[0])
+	if err := i.take(args); err != nil {
+		return err
 	}
 	if i.top < 1 || i.top > topMax {
 		return usagef("--top %d is not between 1 and %d", i.top, topMax)

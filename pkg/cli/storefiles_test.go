@@ -138,8 +138,8 @@ func TestStoreFilesUsage(t *testing.T) {
 	}
 	f(exitUsage, "say where the store is: --data-dir DIR", "inspect")
 	f(exitUsage, "say where the store is: --data-dir DIR", "verify")
-	f(exitUsage, "is no argument of inspect", "inspect", dir)
-	f(exitUsage, "is no argument of verify", "verify", dir)
+	f(exitUsage, "the directory is named twice", "inspect", dir, "--data-dir", dir)
+	f(exitUsage, "one directory is looked at, not 2", "verify", dir, dir)
 	f(exitUsage, "--top 0 is not between", "inspect", "--top", "0")
 	f(exitUsage, `--day "today" is no day`, "inspect", "--day", "today")
 	f(exitUsage, "name one directory to write to", "backup")
@@ -161,7 +161,7 @@ func TestStoreFilesUsage(t *testing.T) {
 
 func TestVerifyCommand(t *testing.T) {
 	dir := newStore(t)
-	got := nowhere.run(t, "verify", "--data-dir", dir)
+	got := nowhere.run(t, "verify", dir)
 	require.Zero(t, got.code)
 	require.Regexp(t, `: 2 blocks \(23 lines, .*\) read in .*\nlog: 1 segment, 3 records, 1 line not yet in blocks\nno damage\n$`, got.out)
 	require.Empty(t, got.err)

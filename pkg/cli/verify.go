@@ -18,11 +18,12 @@ import (
 
 var verifyCommand = command{
 	name:    "verify",
+	args:    "[DIR]",
 	summary: "read every byte of a store and tell what is damaged; rebuild damaged indexes",
 	about: `
   gpx_woodshed verify
   gpx_woodshed verify --repair
-  gpx_woodshed verify --data-dir /srv/backup/2026-01-02
+  gpx_woodshed verify /srv/backup/2026-01-02
 
 Compares every checksum of blocks, state and write-ahead log, beside the store or without one, and decodes everything.
 What a running store is about to write or to remove is no damage. --repair builds a damaged or missing index.db again from
@@ -47,8 +48,8 @@ type verify struct {
 }
 
 func (v *verify) run(ctx context.Context, args []string) error {
-	if len(args) > 0 {
-		return usagef("%q is no argument of verify: name the directory with --data-dir", args[0])
+	if err := v.take(args); err != nil {
+		return err
 	}
 	if err := v.locate(ctx); err != nil {
 		return err

@@ -237,7 +237,8 @@ func (m *moment) release() {
 	}
 }
 
-// moment takes views and state while no flush moves a mark between the two.
+// moment takes state and views while no flush moves a mark between the two. State comes first: it may name a delete that
+// the blocks of the views do not need any more, and never misses one that they need.
 func (db *DB) moment() (*moment, error) {
 	m := &moment{content: backupContent{BackupReport: BackupReport{Version: backupVersion}, List: []backupBlock{}}}
 	db.flushMu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand"
+	rand2 "math/rand/v2"
 	"os"
 	"path"
 	"strings"
@@ -96,6 +97,27 @@ func TestBackupAndRestore(t *testing.T) {
 		db = openDB(t, cfg)
 		require.Len(t, all(t, db, "t1"), 20)
 		require.NoError(t, db.Close())
+	}
+}
+
+// After random operations a restored store answers as a naive one does, and goes on like any other.
+func TestBackupOfModel(t *testing.T) {
+	m := newModelRun(t, rand2.Uint64())
+	m.cfg.ChunkIdle = time.Nanosecond
+	for round := range 3 {
+		for range modelSteps / 3 {
+			m.step()
+		}
+		dest, dir := fmt.Sprint("/backups/", round), fmt.Sprint("/restored/", round)
+		_, err := m.db.Backup(t.Context(), BackupRequest{Dest: dest})
+		require.NoError(t, err)
+		clear(m.recent) // it flushed
+		require.NoError(t, m.db.Close())
+		_, err = Restore(t.Context(), RestoreConfig{FS: m.mem, Backup: dest, Dir: dir})
+		require.NoError(t, err)
+		m.cfg.Dir = dir
+		m.reopen(false)
+		m.checkAll()
 	}
 }
 

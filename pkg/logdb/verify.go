@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
-	"github.com/woodshed-logs/woodshed/pkg/logdb/record"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/vfs"
 	"github.com/woodshed-logs/woodshed/pkg/wal"
@@ -120,7 +119,8 @@ type verifier struct {
 	out         Verification
 	state       *state
 	done, total int64
-	refused     bool // a record that cannot be decoded was told of: one is enough to know that another program wrote it
+	replaced    map[string]string // blocks that are parents of another, and that one
+	refused     bool              // a record that cannot be decoded was told of: one is enough to know that another program wrote it
 }
 
 func (v *verifier) run(ctx context.Context) error {
@@ -235,9 +235,7 @@ func (v *verifier) verifyBlocks(ctx context.Context, dirs []blockDir) error {
 			v.advance(m.ExamineBytes())
 		}
 	}
-	if v.Block == "" {
-		v.verifyGroups(metas)
-	}
+	v.verifyPlaces(metas)
 	return nil
 }
 
@@ -341,24 +339,35 @@ func (v *verifier) repair(ctx context.Context, d blockDir, m *block.Meta, x bloc
 	v.found(f)
 }
 
-// verifyGroups tells of groups with missing members.
-func (v *verifier) verifyGroups(metas []block.Meta) {
+// verifyPlaces tells of blocks that the next start removes: those of an interrupted flush, and those that another block
+// replaced. Beside a running store both are on their way. A member that is missing from a group of before the mark is
+// none of that: it was merged, or removed by a retention.
+func (v *verifier) verifyPlaces(metas []block.Meta) {
+	v.replaced = map[string]string{}
+	for i := range metas {
+		for _, p := range metas[i].Parents {
+			v.replaced[p.String()] = metas[i].ULID.String()
+		}
+	}
+	if v.Live || v.Block != "" {
+		return
+	}
+	note := func(m *block.Meta, format string, args ...any) {
+		v.found(Finding{
+			Kind: FindingNote, Tenant: m.Tenant, Block: m.ULID.String(), Day: m.Day,
+			File: path.Join(blocksName, string(m.Tenant), m.ULID.String()), Problem: fmt.Sprintf(format, args...),
+		})
+	}
 	_, incomplete := block.CompleteGroups(metas)
 	for i := range incomplete {
-		m := &incomplete[i]
-		f := Finding{
-			Kind: FindingNote, Tenant: m.Tenant, Block: m.ULID.String(), Day: m.Day,
-			File: path.Join(blocksName, string(m.Tenant), m.ULID.String()),
+		if m := &incomplete[i]; wal.Position(m.WalTo) > v.state.WalTo[m.Tenant] {
+			note(m, "it is from a flush that was cut short; the next start removes it, and the log has its entries")
 		}
-		switch {
-		case wal.Position(m.WalTo) <= v.state.WalTo[m.Tenant]:
-			f.Problem = fmt.Sprintf("of the group of %d blocks that it was written with, some are not there any more", m.Group.Count)
-		case v.Live:
-			continue // a flush is writing the others
-		default:
-			f.Problem = "it is from a flush that was cut short; the next start removes it, and the log has its entries"
+	}
+	for i := range metas {
+		if by := v.replaced[metas[i].ULID.String()]; by != "" {
+			note(&metas[i], "block %s replaced it; the next start removes it", by)
 		}
-		v.found(f)
 	}
 }
 
@@ -372,7 +381,7 @@ func (v *verifier) verifyQuarantine(ctx context.Context, list []Quarantined) err
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if v.Repair && x.IndexOnly() {
+		if v.Repair && x.IndexOnly() && v.replaced[q.Block] == "" {
 			v.repair(ctx, d, &x.Meta, x)
 			continue
 		}
@@ -384,93 +393,17 @@ func (v *verifier) verifyQuarantine(ctx context.Context, list []Quarantined) err
 		if x.Meta.Entries > 0 {
 			f.From, f.To = x.Meta.MinTime.Time(), x.Meta.MaxTime.Time()
 		}
-		if x.IndexOnly() {
+		switch {
+		case v.replaced[q.Block] != "":
+			f.Kind, f.Entries = FindingNote, 0
+			f.Advice = "Block " + v.replaced[q.Block] + " has its entries. Remove it when nobody needs it."
+		case x.IndexOnly():
 			f.Advice = "Only its index is damaged: verify --repair builds it again and says how to put the block back."
-		} else if err == nil && len(x.Damage) == 0 {
+		case err == nil && len(x.Damage) == 0:
 			f.Advice = fmt.Sprintf("It verifies now. To put it back: stop the store, mv %s %s, start it.", d.path,
 				path.Join(v.Dir, blocksName, string(x.Meta.Tenant), x.Meta.ULID.String()))
 		}
 		v.found(f)
-	}
-	return nil
-}
-
-// logReads is how often a log with damage is read beside a running store: a segment that is recycled while it is read
-// looks damaged, and is not there the next time.
-const logReads = 3
-
-// verifyLog replays the log without applying anything.
-func (v *verifier) verifyLog(ctx context.Context) error {
-	var damage []wal.Damage
-	before := v.done
-	for read := range logReads {
-		v.done, v.out.Log = before, LogVerification{}
-		stats, err := v.replay(ctx)
-		if err != nil {
-			return err
-		}
-		if read > 0 {
-			stats.Damage = slices.DeleteFunc(stats.Damage, func(d wal.Damage) bool { return !slices.Contains(damage, d) })
-		}
-		if damage = stats.Damage; len(damage) == 0 || !v.Live {
-			break
-		}
-	}
-	for _, d := range damage {
-		v.found(Finding{
-			Kind: FindingDamage, File: path.Join(walName, fmt.Sprintf("%010d.wal", d.Segment)), Problem: d.String(),
-			Advice: "Records in this stretch are lost; the store skips it when it opens and says so. Agents that still have the lines can send them again: what is there already is not stored twice.",
-		})
-	}
-	return nil
-}
-
-func (v *verifier) replay(ctx context.Context) (wal.ReplayStats, error) {
-	before := v.done
-	l := &v.out.Log
-	entries := map[model.TenantID]uint64{}
-	decoder := record.NewDecoder()
-	stats, err := wal.Replay(ctx, wal.ReplayConfig{FS: v.FS, Dir: path.Join(v.Dir, walName), Progress: func(done, _ int64) {
-		v.Progress(min(before+done, v.total), v.total)
-	}}, func(at wal.Position, typ byte, payload []byte) error {
-		l.Records++
-		id, err := record.TenantOf(payload)
-		if err == nil && at < v.state.WalTo[id] {
-			l.InBlocks++
-			return nil
-		}
-		if err == nil {
-			err = countEntries(entries, id, decoder, typ, payload)
-		}
-		if err != nil && !v.refused {
-			v.refused = true
-			v.found(Finding{
-				Kind: FindingDamage, Tenant: id, File: path.Join(walName, fmt.Sprintf("%010d.wal", at.Segment())),
-				Problem: fmt.Sprintf("record at %s: %v", at, err),
-				Advice:  "The store does not open with it. A newer version wrote it: start that one.",
-			})
-		}
-		return nil
-	})
-	for _, n := range entries {
-		l.Entries += n
-	}
-	l.Segments, l.Bytes, l.Torn = stats.Segments, stats.Bytes, stats.Torn
-	return stats, err
-}
-
-// countEntries adds the entries of a record to its tenant's. A carry has all that stand before it.
-func countEntries(entries map[model.TenantID]uint64, id model.TenantID, decoder *record.Decoder, typ byte, payload []byte) error {
-	p, err := decoder.Decode(typ, payload)
-	if err != nil {
-		return err
-	}
-	defer p.Release()
-	if typ == record.TypeCarry {
-		entries[id] = 0
-	}
-	for i := range p.Streams {
-		entries[id] += uint64(len(p.Streams[i].Entries))
 	}
 	return nil
 }
