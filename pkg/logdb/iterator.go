@@ -62,9 +62,9 @@ var slots = sync.Pool{New: func() any { return new(slot) }}
 const slotBytesMax = 8 << 20
 
 func newSlot(q *question, m *metrics) *slot {
-	s := slots.Get().(*slot)
-	s.question, s.metrics = q, m
-	b := &s.batch // what the last query asked for and this one does not is no part of its batches
+	sl := slots.Get().(*slot)
+	sl.question, sl.metrics = q, m
+	b := &sl.batch // what the last query asked for and this one does not is no part of its batches
 	if q.columns&storage.ColumnLine == 0 {
 		b.Lines = nil
 	}
@@ -77,21 +77,21 @@ func newSlot(q *question, m *metrics) *slot {
 	if q.columns&storage.ColumnMetadata == 0 {
 		b.Metadata = nil
 	}
-	return s
+	return sl
 }
 
-func (s *slot) release() {
-	held := int64(cap(s.lines)) + 8*int64(cap(s.times)+cap(s.hits)) + 4*int64(cap(s.ends)) + s.metadata.MemoryBytes() + s.single.MemoryBytes()
+func (sl *slot) release() {
+	held := int64(cap(sl.lines)) + 8*int64(cap(sl.times)+cap(sl.hits)) + 4*int64(cap(sl.ends)) + sl.metadata.MemoryBytes() + sl.single.MemoryBytes()
 	if held > slotBytesMax {
 		return
 	}
-	s.question, s.metrics, s.decoded, s.source, s.err, s.stats = nil, nil, decodedColumns{}, nil, nil, storage.ScanStats{}
-	s.batch.Streams = nil
-	clear(s.batch.Lines[:cap(s.batch.Lines)]) // or they hold on to columns that left the cache
-	clear(s.batch.Metadata[:cap(s.batch.Metadata)])
-	clear(s.pairs[:cap(s.pairs)])
-	clear(s.fetched[:cap(s.fetched)])
-	slots.Put(s)
+	sl.question, sl.metrics, sl.decoded, sl.source, sl.err, sl.stats = nil, nil, decodedColumns{}, nil, nil, storage.ScanStats{}
+	sl.batch.Streams = nil
+	clear(sl.batch.Lines[:cap(sl.batch.Lines)]) // or they hold on to columns that left the cache
+	clear(sl.batch.Metadata[:cap(sl.batch.Metadata)])
+	clear(sl.pairs[:cap(sl.pairs)])
+	clear(sl.fetched[:cap(sl.fetched)])
+	slots.Put(sl)
 }
 
 // sortSources puts the sources in the order in which an ordered answer meets them.
@@ -307,9 +307,9 @@ func (it *iterator) startUnordered() {
 	})
 }
 
-func (s *slot) resetBatch(streams []labels.Labels) {
-	resetBatch(&s.batch, streams)
-	s.pairs = s.pairs[:0]
+func (sl *slot) resetBatch(streams []labels.Labels) {
+	resetBatch(&sl.batch, streams)
+	sl.pairs = sl.pairs[:0]
 }
 
 func resetBatch(b *storage.Batch, streams []labels.Labels) {
@@ -319,33 +319,33 @@ func resetBatch(b *storage.Batch, streams []labels.Labels) {
 }
 
 // fillBatch makes a batch of the hits, column by column.
-func (s *slot) fillBatch() {
-	b, c := &s.batch, &s.decoded
-	for _, h := range s.hits {
+func (sl *slot) fillBatch() {
+	b, c := &sl.batch, &sl.decoded
+	for _, h := range sl.hits {
 		b.StreamIndex = append(b.StreamIndex, h.stream)
 		b.Timestamps = append(b.Timestamps, c.times[h.entry])
 	}
-	if s.columns&storage.ColumnLine != 0 {
-		for _, h := range s.hits {
+	if sl.columns&storage.ColumnLine != 0 {
+		for _, h := range sl.hits {
 			b.Lines = append(b.Lines, c.line(h.entry))
 		}
 	}
-	if s.columns&storage.ColumnLineBytes != 0 {
-		for _, h := range s.hits {
+	if sl.columns&storage.ColumnLineBytes != 0 {
+		for _, h := range sl.hits {
 			b.LineBytes = append(b.LineBytes, c.lineBytes(h.entry))
 		}
 	}
-	if s.columns&storage.ColumnLevel != 0 {
-		for _, h := range s.hits {
+	if sl.columns&storage.ColumnLevel != 0 {
+		for _, h := range sl.hits {
 			b.Levels = append(b.Levels, c.level(h.entry))
 		}
 	}
-	if s.columns&storage.ColumnMetadata != 0 {
-		for _, h := range s.hits {
-			from := len(s.pairs)
-			s.pairs = c.pairs(s.pairs, h.entry)
+	if sl.columns&storage.ColumnMetadata != 0 {
+		for _, h := range sl.hits {
+			from := len(sl.pairs)
+			sl.pairs = c.pairs(sl.pairs, h.entry)
 			// A later growth of pairs leaves this part where it is: the old array stays with the slices into it.
-			b.Metadata = append(b.Metadata, s.pairs[from:len(s.pairs):len(s.pairs)])
+			b.Metadata = append(b.Metadata, sl.pairs[from:len(sl.pairs):len(sl.pairs)])
 		}
 	}
 }

@@ -71,6 +71,7 @@ type page struct {
 	bytes    int64
 	full     bool // as many entries or bytes as a page may have: only better ones come in
 	at       int  // next to hand out, once sorted
+	sources  int  // that have an entry which the page might have had
 }
 
 func (p *page) before(a, b *sortKey) bool {
@@ -195,6 +196,9 @@ func (it *iterator) gatherEntries(ctx context.Context, want int) error {
 		sl, err := it.nextSlot(ctx)
 		if sl == nil {
 			return err
+		}
+		if len(sl.hits) > 0 {
+			it.page.sources++
 		}
 		for _, h := range sl.hits {
 			it.offer(sl, h, want)
@@ -358,6 +362,9 @@ func (it *iterator) fill(ctx context.Context) (whole bool, err error) {
 		end.Store(int64(it.takeContent(sl, bySource[sl.source].at, int(end.Load()))))
 		it.work.giveBack(sl)
 	}
+	passedOver := uint64(p.sources - next)
+	it.stats.ChunksSkipped += passedOver
+	it.db.metrics.chunksSkipped[skippedByRank].Add(float64(passedOver))
 	if n := int(end.Load()); n < len(p.entries) {
 		clear(p.entries[n:])
 		p.entries, p.full = p.entries[:n], true

@@ -103,6 +103,7 @@ func TestNewestDecodesLinesOfItsOwnersOnly(t *testing.T) {
 		require.Len(t, got, min(limit, chunks*entries))
 		require.Equal(t, want, linesDecoded(db)-before)
 		require.EqualValues(t, len(got), stats.Entries)
+		require.EqualValues(t, want, stats.Chunks-stats.ChunksSkipped)
 		require.Empty(t, stats.Warnings)
 	}
 	f(storage.Backward, 1, 1)
