@@ -15,5 +15,5 @@ func main() {
 	if app.StartedByGrafana() && len(args) == 0 {
 		os.Exit(app.RunPlugin())
 	}
-	os.Exit(cli.Run(context.Background(), args, cli.OSStdio(), cli.Deps{Version: app.Version(), Server: app.RunServer}))
+	os.Exit(cli.Run(context.Background(), args, cli.OSStdio(), cli.Deps{Version: app.Version(), Server: app.RunServer, Gate: app.NewGate}))
 }

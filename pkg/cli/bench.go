@@ -17,6 +17,7 @@ import (
 var benchCommand = command{
 	name:    "bench",
 	summary: "push generated logs, time a list of queries, print a table",
+	subs:    []command{benchStorageCommand},
 	about: `
   gpx_woodshed bench --lines 500000
   gpx_woodshed bench --lines 2400000 --flush --json > result.json
@@ -160,7 +161,7 @@ func (b *bench) newReport() *benchReport {
 	if b.tenant == "" {
 		b.tenant = "bench-" + end.Format("20060102T150405")
 	}
-	b.corpus = corpus{seed: b.seed, lines: b.lines, streams: b.streams, start: end.Add(-b.span), span: b.span}
+	b.corpus = corpus{seed: b.seed, lines: b.lines, streams: b.streams, start: end.Add(-b.span), span: b.span, kind: everyKind}
 	return &benchReport{
 		Version: b.env.version, Target: b.shown(), Tenant: b.tenant, Seed: b.seed, Lines: b.lines, Streams: b.streams,
 		Clients: b.clients, BatchBytes: b.batchBytes, Repeat: b.repeat,

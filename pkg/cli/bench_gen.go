@@ -14,7 +14,11 @@ type corpus struct {
 	streams int
 	start   time.Time
 	span    time.Duration
+	kind    int // index in formats when all lines are of one format, else everyKind
 }
+
+// everyKind mixes all formats by their shares.
+const everyKind = -1
 
 // What is hidden in the corpus, for queries whose true answer is known.
 const (
@@ -46,7 +50,8 @@ type generator struct {
 	rng     *rand.Rand
 	buf     []byte
 	trace   string
-	byKind  [][]string // the client's streams of each format
+	rename  func(line int) string // labels of a line, instead of those of its format; nil: as they are
+	byKind  [][]string            // the client's streams of each format
 	client  int
 	clients int
 	next    int
@@ -64,6 +69,9 @@ func newGenerator(c corpus, client, clients int) *generator {
 	for s := client; s < c.streams; s += clients {
 		n := s / clients // the client's own count
 		kind := kindOf(n)
+		if c.kind != everyKind {
+			kind = c.kind
+		}
 		f := formats[kind]
 		app := f.apps[n%len(f.apps)]
 		g.byKind[kind] = append(g.byKind[kind], fmt.Sprintf(`{app=%q, cluster="eu-1", format=%q, namespace=%q, pod="%s-%d", stream=%q}`,
@@ -106,6 +114,9 @@ func (g *generator) one(b *pushBody) {
 	streams := g.byKind[kind]
 	u := g.rng.Float64()
 	stream := streams[int(u*u*float64(len(streams)))] // few loud streams, many quiet ones
+	if g.rename != nil {
+		stream = g.rename(g.next)
+	}
 	g.trace = g.hex(32)
 	g.buf = g.buf[:0]
 	f.line(g, at)
@@ -119,6 +130,9 @@ func (g *generator) one(b *pushBody) {
 }
 
 func (g *generator) pick() int {
+	if g.kind != everyKind {
+		return g.kind
+	}
 	if g.hidden() {
 		return 0 // json carries metadata
 	}
@@ -160,6 +174,8 @@ var (
 	messages = [...]string{"request served", "cache miss, reading from the store", "connection accepted from upstream", "retrying after timeout",
 		"queue length above its soft limit", "payment provider answered slowly", "user session renewed", "background job finished",
 		"row locked by another transaction", "configuration reloaded", "upstream closed the connection", "item reserved in stock"}
+	agents = [...]string{"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:141.0) Gecko/20100101 Firefox/141.0",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15", "curl/8.14.1", "Go-http-client/2.0", "kube-probe/1.33", "okhttp/4.12.0"}
 	classes = [...]string{"com.example.shop.OrderService", "com.example.shop.stock.Reserver", "org.acme.batch.Runner", "org.acme.io.Pool"}
 )
 
@@ -210,8 +226,9 @@ func (g *generator) access(at time.Time) {
 	b = strconv.AppendInt(b, int64(choose(g, statuses[:])), 10)
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, int64(g.rng.IntN(60_000)), 10)
-	b = append(b, ` "-" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" `...)
-	g.buf = strconv.AppendFloat(b, g.rng.ExpFloat64()*0.05, 'f', 3, 64)
+	b = append(append(append(b, ` "-" "`...), choose(g, agents[:])...), `" `...)
+	b = strconv.AppendFloat(b, g.rng.ExpFloat64()*0.05, 'f', 3, 64)
+	g.buf = append(append(b, ' '), g.digits(16)...)
 }
 
 func (g *generator) text(at time.Time) {
@@ -219,7 +236,11 @@ func (g *generator) text(at time.Time) {
 	level := choose(g, levels[:])
 	b = append(append(append(b, level...), " [worker-"...), byte('0'+g.rng.IntN(10)))
 	b = append(append(append(b, "] "...), choose(g, classes[:])...), " - "...)
-	b = append(append(b, choose(g, messages[:])...), " for order "...)
+	b = append(b, choose(g, messages[:])...)
+	if g.rng.IntN(10) < 3 {
+		b = g.uuid(append(b, " request="...))
+	}
+	b = append(b, " for order "...)
 	b = strconv.AppendInt(b, int64(g.rng.IntN(1_000_000)), 10)
 	if level == "error" && g.rng.IntN(4) == 0 {
 		b = append(b, "\njava.lang.IllegalStateException: the order is closed"...)
@@ -232,10 +253,16 @@ func (g *generator) text(at time.Time) {
 	g.buf = b
 }
 
+// hex is a trace id.
 func (g *generator) hex(n int) string {
 	if g.client == 0 && g.slot(traceLines) {
 		return needleTrace[:n]
 	}
+	return g.digits(n)
+}
+
+// digits are random hexadecimal ones.
+func (g *generator) digits(n int) string {
 	b := make([]byte, 0, 32)
 	for len(b) < n {
 		v := g.rng.Uint64()
@@ -245,4 +272,15 @@ func (g *generator) hex(n int) string {
 		}
 	}
 	return string(b[:n])
+}
+
+// uuid appends a random id with dashes.
+func (g *generator) uuid(b []byte) []byte {
+	for i, n := range [...]int{8, 4, 4, 4, 12} {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = append(b, g.digits(n)...)
+	}
+	return b
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func smallCorpus(lines int) corpus {
-	return corpus{seed: 1, lines: lines, streams: 100, start: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC), span: 6 * time.Hour}
+	return corpus{seed: 1, lines: lines, streams: 100, start: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC), span: 6 * time.Hour, kind: everyKind}
 }
 
 // everything decodes all bodies of all clients of a corpus.

@@ -4,7 +4,8 @@
 //
 // It owns what a person at a terminal sees: flags, output forms, colours, exit codes (0; 1 no match or failed; 2 wrong
 // usage), and error messages that say what happened, where, and what to do. Answers go to standard output, everything else
-// to standard error, so that output can be piped. How logs are stored is logdb's business: cli finds the data directory and who has it open.
+// to standard error, so that output can be piped. How logs are stored is logdb's business: cli finds the data directory and
+// who has it open; bench storage measures the engine in a directory of its own.
 //
 // To add a command: a file with its type, a row in commands. docs/cli.md describes each; a test compares the flags.
 package cli
@@ -22,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
 // The exit codes, grep's.
@@ -36,15 +39,19 @@ type Deps struct {
 	Version string
 	// Server runs the store in the foreground; nil leaves the command out.
 	Server func(ctx context.Context, args []string, stdout, stderr io.Writer) int
+	// Gate makes what stands before a store: it derives and checks pushes at the time that now tells, and hands them to a.
+	// Only bench storage needs it.
+	Gate   func(a storage.Appender, now func() time.Time) (Pusher, error)
 	Getenv func(string) string // nil = os.Getenv
 }
 
 // command is one row of the table.
 type command struct {
 	name    string
-	args    string // behind the flags, for the usage line
-	summary string // one line for the list of commands
-	about   string // sentences and examples for --help
+	args    string    // behind the flags, for the usage line
+	summary string    // one line for the list of commands
+	about   string    // sentences and examples for --help
+	subs    []command // commands below this one, named "command sub"
 	// flags registers the command's flags and returns what runs it with the arguments that are no flags.
 	flags func(*flag.FlagSet, *env) func(ctx context.Context, args []string) error
 }
@@ -54,6 +61,7 @@ type env struct {
 	Stdio
 	version string
 	getenv  func(string) string
+	gate    func(a storage.Appender, now func() time.Time) (Pusher, error)
 }
 
 // commands is the table, in the order of help.
@@ -74,7 +82,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(fo
 
 // Run runs the command that args name and returns the exit code.
 func Run(ctx context.Context, args []string, io Stdio, d Deps) int {
-	e := &env{Stdio: io, version: d.Version, getenv: d.Getenv}
+	e := &env{Stdio: io, version: d.Version, getenv: d.Getenv, gate: d.Gate}
 	if e.getenv == nil {
 		e.getenv = os.Getenv
 	}
@@ -98,11 +106,22 @@ func Run(ctx context.Context, args []string, io Stdio, d Deps) int {
 		if c.name == name {
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			c, rest = c.below(rest)
 			return e.run(ctx, c, rest)
 		}
 	}
 	fmt.Fprintf(e.Err, "gpx_woodshed: there is no command %q. Commands: %s.\n", name, strings.Join(names(d), ", "))
 	return exitUsage
+}
+
+// below returns the command that the first argument names below this one, and the arguments behind that.
+func (c command) below(args []string) (command, []string) {
+	for _, sub := range c.subs {
+		if len(args) > 0 && sub.name == c.name+" "+args[0] {
+			return sub, args[1:]
+		}
+	}
+	return c, args
 }
 
 // run parses the flags of a command and runs it.
@@ -174,7 +193,7 @@ func (e *env) help(ctx context.Context, args []string, d Deps) int {
 		fmt.Fprint(e.Out, overview(d))
 		return exitOK
 	}
-	return Run(ctx, []string{args[0], "--help"}, e.Stdio, d)
+	return Run(ctx, append(slices.Clone(args), "--help"), e.Stdio, d)
 }
 
 func names(d Deps) []string {
@@ -213,6 +232,9 @@ func usage(c command, set *flag.FlagSet) string {
 		b.WriteString(" " + c.args)
 	}
 	b.WriteString("\n")
+	for _, sub := range c.subs {
+		fmt.Fprintf(&b, "       gpx_woodshed %s [flags]   %s\n", sub.name, sub.summary)
+	}
 	if c.about != "" {
 		b.WriteString("\n" + strings.Trim(c.about, "\n") + "\n")
 	}

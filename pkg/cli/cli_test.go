@@ -12,12 +12,20 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(fakeServerEnv) != "" && len(os.Args) > 1 && os.Args[1] == "server" {
+		fakeServer()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // asked is one request as the fake store saw it.
 type asked struct {
@@ -75,6 +83,7 @@ type session struct {
 	env      map[string]string
 	ctx      context.Context
 	server   func(ctx context.Context, args []string, stdout, stderr io.Writer) int
+	gate     func(a storage.Appender, now func() time.Time) (Pusher, error)
 }
 
 // ran is what a run left.
@@ -93,7 +102,7 @@ func (s session) run(t *testing.T, args ...string) ran {
 		s.ctx = t.Context()
 	}
 	code := Run(s.ctx, args, Stdio{In: s.in, Out: &out, Err: &errs, Terminal: s.terminal, Width: s.width}, Deps{
-		Version: "1.2.3", Server: s.server, Getenv: func(name string) string { return s.env[name] },
+		Version: "1.2.3", Server: s.server, Gate: s.gate, Getenv: func(name string) string { return s.env[name] },
 	})
 	return ran{code, out.String(), errs.String()}
 }
@@ -112,7 +121,10 @@ func TestHelp(t *testing.T) {
 	for _, c := range commands() {
 		require.Contains(t, overview, "  "+c.name)
 		require.Contains(t, overview, c.summary)
-		for _, args := range [][]string{{c.name, "--help"}, {c.name, "-h"}, {"help", c.name}} {
+	}
+	for _, c := range allCommands() {
+		words := strings.Fields(c.name)
+		for _, args := range [][]string{append(words, "--help"), append(words, "-h"), append([]string{"help"}, words...)} {
 			got = s.run(t, args...)
 			require.Zero(t, got.code, args)
 			require.Empty(t, got.err)
@@ -128,14 +140,23 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, s.run(t, "push", "--help").out, "--timeout TIME         give up on a request after this time (default 10s)\n")
 }
 
+// allCommands are the commands and those below them.
+func allCommands() (all []command) {
+	for _, c := range commands() {
+		all = append(append(all, c), c.subs...)
+	}
+	return all
+}
+
 // Every command and flag is described in docs/cli.md.
 func TestDocumented(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/cli.md")
 	require.NoError(t, err)
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		section, _, _ := strings.Cut(after(string(doc), "\n## "+c.name+"\n"), "\n## ")
 		require.NotEmpty(t, section, "no section for %s", c.name)
-		help := session{}.run(t, c.name, "--help").out
+		help := session{}.run(t, append(strings.Fields(c.name), "--help")...).out
+		require.Contains(t, help, "Usage: gpx_woodshed "+c.name+" [flags]")
 		for line := range strings.Lines(help) {
 			name, found := strings.CutPrefix(line, "  --")
 			if !found {
