@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/woodshed-logs/woodshed/pkg/model"
@@ -93,7 +94,9 @@ func (s *loadedStore) peerQueries() []peerQuery {
 		{"histogram: by level, 1m", unknown, func(ctx context.Context) (int, error) {
 			return int(entries), s.countFast(ctx, s.minuteEdges(0), entries)
 		}},
-		{"count of everything", unknown, func(ctx context.Context) (int, error) { return s.countAll(ctx) }},
+		{"count of everything", unknown, func(ctx context.Context) (int, error) {
+			return int(entries), s.countFast(ctx, edgesOfAll(), entries)
+		}},
 		{"newest 100 of everything", 100, sel(newest)},
 		{"structured metadata equality", traceLines, s.traceAsk},
 		{"label values", unknown, func(ctx context.Context) (int, error) {
@@ -118,4 +121,27 @@ func (s *loadedStore) entries() (n uint64) {
 func edgesOfAll() []model.Timestamp {
 	end := model.TimestampOf(storageNow)
 	return []model.Timestamp{end.Add(-storageSpan - time.Hour), end.Add(time.Hour)}
+}
+
+// traceAsk finds the entries with the hidden trace id in their metadata.
+func (s *loadedStore) traceAsk(ctx context.Context) (n int, err error) {
+	it, err := s.Select(ctx, tenantAll, storage.SelectRequest{
+		Matchers: everyStream(), Interval: everInterval, Columns: storage.ColumnMetadata | storage.ColumnLine,
+		MetadataEqual: []model.Pair{{Name: "trace_id", Value: needleTrace}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = it.Close() }() // it has been read; what it holds is memory
+	for {
+		batch, err := it.Next(ctx)
+		if err != nil || batch == nil {
+			return n, err
+		}
+		for _, pairs := range batch.Metadata { // the store may leave others in
+			if slices.Contains(pairs, model.Pair{Name: "trace_id", Value: needleTrace}) {
+				n++
+			}
+		}
+	}
 }
