@@ -73,7 +73,9 @@ func viewOf(rp Report, version string, at time.Time) statusView {
 	row(rp.Retention != "", "Retention", "%s", rp.Retention)
 	row(rp.Removed != "", "Removed", "%s", rp.Removed)
 	row(rp.Space != "", "Disk", "%s", rp.Space)
-	row(len(rp.Memory) > 0, "Memory", "%s", strings.Join(rp.Memory, " "))
+	if len(rp.Memory) > 0 {
+		row(true, "Memory", "%s", rp.Memory[0]) // /ready?verbose has the rest
+	}
 	row(!rp.LastFlush.IsZero(), "Last flush", "%s", clock(rp.LastFlush))
 	row(!rp.LastCompaction.IsZero(), "Last compaction", "%s", clock(rp.LastCompaction))
 	row(rp.DataDir != "", "Data directory", "%s", rp.DataDir)
