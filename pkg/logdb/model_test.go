@@ -174,6 +174,7 @@ type modelRun struct {
 	want naive
 
 	recent map[model.TenantID][]model.Stream // pushes since the last cut: sending one again changes nothing
+	grows  bool                              // nothing is deleted: readers beside count what they see
 	serial int
 	ops    map[string]int
 
@@ -267,6 +268,65 @@ func (m *modelRun) again() {
 func (m *modelRun) flush() {
 	require.NoError(m.t, m.db.Flush(context.Background()))
 	clear(m.recent)
+}
+
+// compact merges what is due, and takes out what was deleted.
+func (m *modelRun) compact() {
+	before := testutil.ToFloat64(m.db.metrics.compactions.WithLabelValues("ok"))
+	require.NoError(m.t, m.db.tendBlocks(context.Background()))
+	m.ops["merged"] += int(testutil.ToFloat64(m.db.metrics.compactions.WithLabelValues("ok")) - before)
+}
+
+// delete hides a few entries, by stream and interval, and often by what is in them.
+func (m *modelRun) delete() {
+	if m.grows {
+		return
+	}
+	tenant := m.tenant()
+	r := storage.DeleteRequest{Matchers: m.matchers(), Interval: m.interval()}
+	if r.Interval.Empty() || !slices.ContainsFunc(r.Matchers, func(l *labels.Matcher) bool { return !l.Matches("") }) {
+		return
+	}
+	switch m.rng.IntN(4) {
+	case 0:
+		r.Interval.End = min(r.Interval.End, r.Interval.Start.Add(3*time.Second))
+	case 1:
+		r.Filters = []storage.LineFilter{{Any: []string{pick(m.rng, "GET", "Error", "7")}}}
+	case 2:
+		r.Filters = []storage.LineFilter{{Kind: storage.FilterRegexp, Any: []string{"(?i)error|x$"}}, {Any: []string{"3"}, Negate: true}}
+	default:
+		r.Metadata = []model.Pair{{Name: "trace", Value: fmt.Sprint(m.rng.IntN(1 + m.serial/10))}}
+	}
+	_, err := m.db.Delete(context.Background(), tenant, r)
+	require.NoError(m.t, err)
+	for key, s := range m.want[tenant] {
+		if !matches(s.labels, r.Matchers) {
+			continue
+		}
+		before := len(s.entries)
+		s.entries = slices.DeleteFunc(s.entries, func(e model.Entry) bool {
+			return r.Interval.Contains(e.Timestamp) && passes(e.Line, r.Filters) &&
+				!slices.ContainsFunc(r.Metadata, func(p model.Pair) bool { return !slices.Contains(e.Metadata, p) })
+		})
+		m.ops["entries deleted"] += before - len(s.entries)
+		if len(s.entries) == 0 {
+			delete(m.want[tenant], key)
+		}
+	}
+	delete(m.recent, tenant)
+}
+
+// count asks for counts of buckets.
+func (m *modelRun) count() {
+	tenant := m.tenant()
+	r := storage.CountRequest{Matchers: m.matchers(), Columns: storage.Columns(m.rng.IntN(8)) << 1}
+	r.LabelNames = pick(m.rng, nil, []string{}, []string{"env"})
+	for t := at(-2 * day); len(r.Edges) < 2 || m.rng.IntN(12) > 0; {
+		r.Edges = append(r.Edges, t)
+		t = t.Add(pick(m.rng, time.Second, 7*time.Second, time.Minute, day))
+	}
+	got, _ := askCount(m.t, m.db, tenant, r)
+	require.Equal(m.t, m.want.count(tenant, r), got, "%+v", r)
 }
 
 // carry does what the maintenance does: heads that are large become blocks, small ones stay, and their tenants remember.
@@ -363,6 +423,7 @@ func (m *modelRun) query() {
 // each head or block, so only intervals that do not cut are compared exactly.
 func (m *modelRun) scope() {
 	tenant, ctx := m.tenant(), context.Background()
+	m.compact() // what is only hidden still counts in statistics
 	s := storage.Scope{Interval: always}
 	if m.rng.IntN(2) == 0 {
 		s.Matchers = m.matchers()
@@ -413,6 +474,9 @@ func (m *modelRun) step() {
 		{"scope", 6, m.scope},
 		{"flush", 3, m.flush},
 		{"carry", 5, m.carry},
+		{"compact", 3, m.compact},
+		{"delete", 3, m.delete},
+		{"count", 10, m.count},
 		{"idle", 3, m.db.closeIdle},
 		{"reopen", 2, func() { m.reopen(false) }},
 		{"crash", 3, func() { m.reopen(true) }},
@@ -467,6 +531,7 @@ func TestModel(t *testing.T) {
 // Readers beside all that see each entry at most once, in order, and never fewer than before.
 func TestModelWithReaders(t *testing.T) {
 	m := newModelRun(t, rand.Uint64())
+	m.grows = true
 	ctx, stop := context.WithCancel(context.Background())
 	var readers sync.WaitGroup
 	for i := range 2 {
