@@ -93,7 +93,7 @@ func (b *backup) make(ctx context.Context, bar *progress) (*backupReport, error)
 		defer b.close()
 		report, err := b.remote(ctx, bar)
 		var dial *net.OpError
-		if b.addrGiven || !errors.As(err, &dial) || dial.Op != "dial" {
+		if !b.addrUsual || !errors.As(err, &dial) || dial.Op != "dial" {
 			return report, err
 		}
 		if b.dir = b.usualDir(); b.dir == "" {

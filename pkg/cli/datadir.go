@@ -25,7 +25,8 @@ type storeFiles struct {
 	dir   string
 	quiet bool
 
-	addrGiven bool
+	addrGiven bool   // by --addr: it has to be this store's
+	addrUsual bool   // nobody named any
 	owner     string // what the holder of the lock says of itself
 	locked    bool
 }
@@ -42,10 +43,10 @@ func (s *storeFiles) register(set *flag.FlagSet, e *env) {
 	s.env, s.timeout = e, storeTimeout
 	set.StringVar(&s.dir, "data-dir", "", "the data `directory`; left out: the one that the store has")
 	given := e.getenv("WOODSHED_ADDR")
-	s.addrGiven = given != ""
+	s.addrUsual = given == ""
 	s.addr = cmp.Or(given, addrDefault)
 	set.Func("addr", "the listener's `url`; left out: "+s.addr+", if that is this store's", func(v string) error {
-		s.addr, s.addrGiven = v, true
+		s.addr, s.addrGiven, s.addrUsual = v, true, false
 		return nil
 	})
 	set.BoolVar(&s.quiet, "quiet", false, "no progress and no notes on standard error")

@@ -195,7 +195,10 @@ func TestBackupAndRestoreCommands(t *testing.T) {
 	dir := newStore(t)
 	root := t.TempDir()
 	dest, back := filepath.Join(root, "backup"), filepath.Join(root, "restored")
-	got := nowhere.run(t, "backup", "--data-dir", dir, dest)
+	closed := newFakeStore(t, says(500, ""))
+	closed.Close()
+	elsewhere := session{env: map[string]string{"WOODSHED_ADDR": closed.URL}} // names a store, but not this one: none runs
+	got := elsewhere.run(t, "backup", "--data-dir", dir, dest)
 	require.Zero(t, got.code, got.err)
 	require.Regexp(t, `: 3 blocks of 2 tenants, 24 lines, .* on disk, hard-linked \(on the same disk\); in `, got.out)
 	got = nowhere.run(t, "backup", "--data-dir", dir, dest)
