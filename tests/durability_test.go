@@ -38,10 +38,11 @@ type client struct {
 	url    string
 	acked  *atomic.Int64
 	start  time.Time
+	noise  int // bytes of text in each line that hardly compress
 }
 
 func (c *client) line(i int) string {
-	return fmt.Sprintf("client %d line %d level=info some text that makes it a line of usual length", c.number, i)
+	return fmt.Sprintf("client %d line %d level=info some text that makes it a line of usual length %s", c.number, i, noise(i, c.noise))
 }
 
 func (c *client) at(i int) time.Time { return c.start.Add(time.Duration(i) * time.Microsecond) }

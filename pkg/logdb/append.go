@@ -29,6 +29,7 @@ func (db *DB) Append(ctx context.Context, p storage.Push) error {
 		added := db.apply(t, at, p.Streams, p.Arrival)
 		db.appendedEntries.Add(added.Entries)
 		db.appendedBytes.Add(added.Bytes)
+		db.watchPushed(int64(added.Bytes))
 	}}
 	if p.Raw != nil {
 		r.Type = record.TypePushRaw

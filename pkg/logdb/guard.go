@@ -3,6 +3,7 @@ package logdb
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -14,6 +15,7 @@ const (
 	guardBytesMin   = 1 << 30 // free space that a flush and a compaction need in any case
 	guardPart       = 20      // or one part in so many of the disk, when that is more
 	guardPartMax    = 4       // but never more than one part in so many: a small disk must be usable
+	guardLooks      = 16      // pushes of one part in so many of the guard make somebody look at the disk
 	guardHysteresis = 20      // what was refused is taken again with one part in so many above the guard
 )
 
@@ -25,6 +27,9 @@ type Disk struct{ Free, Total uint64 }
 // on. It heals by itself.
 type guard struct {
 	min uint64 // configured; 0: automatic
+
+	looking  sync.Mutex   // held by the one who looks and acts
+	unlooked atomic.Int64 // bytes pushed since somebody looked
 
 	mu       sync.Mutex // guards the fields below
 	disk     Disk
@@ -104,11 +109,28 @@ func (g *guard) room(bytes uint64) bool {
 	return g.err == nil && !g.low && (g.disk.Total == 0 || g.disk.Free > g.bytes(g.disk.Total)+bytes)
 }
 
-// watchDisk looks at the free space and acts on it.
-func (db *DB) watchDisk() {
+// watchPushed looks at the free space when so much was pushed since the last look that it may have become short: between two
+// looks by the clock a small reserve can be filled.
+func (db *DB) watchPushed(bytes int64) {
 	if db.cfg.DiskSpace == nil {
 		return
 	}
+	g := &db.guard
+	g.mu.Lock()
+	most := int64(g.bytes(g.disk.Total) / guardLooks)
+	g.mu.Unlock()
+	if g.unlooked.Add(bytes) >= most {
+		db.watchDisk()
+	}
+}
+
+// watchDisk looks at the free space and acts on it.
+func (db *DB) watchDisk() {
+	if db.cfg.DiskSpace == nil || !db.guard.looking.TryLock() {
+		return
+	}
+	defer db.guard.looking.Unlock()
+	db.guard.unlooked.Store(0)
 	low, changed := db.guard.see(db.cfg.DiskSpace())
 	if changed && low {
 		st := db.guard.state()
