@@ -3,6 +3,7 @@ package logdb
 import (
 	"context"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -359,6 +360,9 @@ func FuzzDecodeState(f *testing.F) {
 	b, err := vfs.ReadFile(fsys, path.Join(testDir, stateName), 1<<20)
 	require.NoError(f, err)
 	f.Add(b)
+	golden, err := os.ReadFile(stateGolden)
+	require.NoError(f, err)
+	f.Add(golden)
 	f.Add([]byte(`{"crc32c":0,"state":{"version":2}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := decodeState(b)
@@ -366,6 +370,11 @@ func FuzzDecodeState(f *testing.F) {
 			return
 		}
 		require.Equal(t, stateVersion, s.Version)
+		for _, all := range s.Tombstones {
+			for _, r := range all {
+				_, _ = newTombstone(r) // refused or not
+			}
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/prometheus/model/labels"
@@ -64,6 +65,11 @@ func checkDelete(r storage.DeleteRequest) error {
 	if r.Interval.Empty() {
 		return refuse("the delete's time range is empty")
 	}
+	for _, text := range deleteTexts(r) {
+		if !utf8.ValidString(text) { // it is kept as JSON, which knows no other text
+			return refuse("a delete can only name text in UTF-8")
+		}
+	}
 	for i, p := range r.Metadata {
 		if p.Name == "" || p.Value == "" || slices.ContainsFunc(r.Metadata[:i], func(q model.Pair) bool { return q.Name == p.Name }) {
 			return refuse("a delete names each metadata key once, with a value")
@@ -76,6 +82,20 @@ func checkDelete(r storage.DeleteRequest) error {
 	}
 	_, err := compileFilters(r.Filters)
 	return err
+}
+
+// deleteTexts lists all texts of a request.
+func deleteTexts(r storage.DeleteRequest) (out []string) {
+	for _, m := range r.Matchers {
+		out = append(out, m.Name, m.Value)
+	}
+	for _, f := range r.Filters {
+		out = append(out, f.Any...)
+	}
+	for _, p := range r.Metadata {
+		out = append(out, p.Name, p.Value)
+	}
+	return out
 }
 
 // flushAll writes everything that the tenant has in heads to blocks, and returns the position of the log below which that
