@@ -75,6 +75,9 @@ func (b *storageBench) stepCount(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.withCache(ctx, s); err != nil {
+		return err
+	}
 	cells, entries, err := s.minuteCells()
 	if err != nil {
 		return err
