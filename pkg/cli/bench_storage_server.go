@@ -15,9 +15,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -67,7 +69,7 @@ func (b *storageBench) startServer(ctx context.Context, name string, args ...str
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(end) || ctx.Err() != nil {
-			s.kill()
+			s.kill() // and nothing writes to output any more
 			return nil, fmt.Errorf("the server was not ready within %s: %s", serverWait, lastLine(s.output.String()))
 		}
 	}
@@ -192,10 +194,10 @@ func (b *storageBench) stepMemory(ctx context.Context) error {
 		query := url.Values{"query": {logql}, "start": {nanoseconds(from)}, "end": {nanoseconds(to)}, "limit": {"5000"}, "step": {"60"}}
 		status, err := s.send(ctx, http.MethodGet, "/loki/api/v1/query_range?"+query.Encode(), "", nil)
 		if err != nil {
-			return fmt.Errorf("query %s: %w (%s)", logql, err, lastLine(s.output.String()))
+			return fmt.Errorf("query %s: %w", logql, err)
 		}
 		if status != http.StatusOK {
-			p.statuses["query "+strconv.Itoa(status)]++
+			p.refused("query", status)
 		}
 	}
 	_, peak, err := s.resident()
@@ -208,14 +210,17 @@ func (b *storageBench) stepMemory(ctx context.Context) error {
 	return nil
 }
 
-// pump pushes generated lines of the present to a server, at a rate.
+// pump pushes generated lines of the present to a server, at a rate, with several clients.
 type pump struct {
-	b        *storageBench
-	server   *childServer
-	rate     float64 // bytes of lines a second; 0: as fast as they are taken
-	start    time.Time
-	took     time.Duration
-	bytes    int64
+	b      *storageBench
+	server *childServer
+	rate   float64 // bytes of lines a second; 0: as fast as they are taken
+	start  time.Time
+	took   time.Duration
+	bytes  int64 // of lines that were taken
+
+	mu       sync.Mutex // guards the fields below
+	sent     int64
 	statuses map[string]int // of answers that are no success
 }
 
@@ -228,26 +233,49 @@ func (p *pump) push(ctx context.Context, lineBytes int64) error {
 	// More lines than needed: the pump stops at the bytes.
 	lines := int(float64(lineBytes) / float64(p.b.corpus.lineBytes) * float64(p.b.corpus.lines) * 1.2)
 	shape := corpus{seed: p.b.seed, lines: lines, streams: storageStreams, start: p.start.Add(-storageSpan), span: storageSpan, kind: everyKind}
-	g := newGenerator(shape, 0, 1)
+	g, ctx := errgroup.WithContext(ctx)
+	for client := range storageClients {
+		g.Go(func() error { return p.pushPart(ctx, newGenerator(shape, client, storageClients), lineBytes) })
+	}
+	err := g.Wait()
+	p.took, p.bytes = time.Since(p.start), p.sent
+	return err
+}
+
+// pushPart is one client.
+func (p *pump) pushPart(ctx context.Context, g *generator, lineBytes int64) error {
 	var body pushBody
-	for p.bytes < lineBytes && g.fill(&body, batchBytesDefault) {
+	for g.fill(&body, batchBytesDefault) {
+		p.mu.Lock()
+		sent := p.sent
+		p.sent += int64(body.lineBytes)
+		p.mu.Unlock()
+		if sent >= lineBytes {
+			p.mu.Lock()
+			p.sent -= int64(body.lineBytes)
+			p.mu.Unlock()
+			return nil
+		}
+		if p.rate > 0 {
+			select {
+			case <-time.After(time.Duration(float64(sent)/p.rate*1e9) - time.Since(p.start)):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		if err := p.sendOne(ctx, body.encode()); err != nil {
 			return err
 		}
-		p.bytes += int64(body.lineBytes)
 		body.reset()
-		if p.rate == 0 {
-			continue
-		}
-		ahead := time.Duration(float64(p.bytes)/p.rate*1e9) - time.Since(p.start)
-		select {
-		case <-time.After(ahead):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	}
-	p.took = time.Since(p.start)
 	return nil
+}
+
+// refused notes an answer that is no success.
+func (p *pump) refused(what string, status int) {
+	p.mu.Lock()
+	p.statuses[what+" "+strconv.Itoa(status)]++
+	p.mu.Unlock()
 }
 
 // sendOne pushes until the server takes it: a refusal for now is an answer.
@@ -255,12 +283,12 @@ func (p *pump) sendOne(ctx context.Context, body []byte) error {
 	for range pumpTriesMax {
 		status, err := p.server.send(ctx, http.MethodPost, "/loki/api/v1/push", "", body)
 		if err != nil {
-			return fmt.Errorf("push to the server: %w (%s)", err, lastLine(p.server.output.String()))
+			return fmt.Errorf("push to the server: %w", err)
 		}
 		if status/100 == 2 {
 			return nil
 		}
-		p.statuses["push "+strconv.Itoa(status)]++
+		p.refused("push", status)
 		if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
 			return fmt.Errorf("push to the server: status %d", status)
 		}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,10 +54,10 @@ const fakeServerEnv = "WOODSHED_TEST_FAKE_SERVER"
 
 func fakeServer() {
 	listen := os.Args[slices.Index(os.Args, "--listen")+1]
-	pushes := 0 // only one client pushes
+	var pushes atomic.Int64
 	err := http.ListenAndServe(listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/loki/api/v1/push" {
-			if pushes++; pushes%3 == 1 {
+			if pushes.Add(1)%3 == 1 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
