@@ -109,6 +109,16 @@ func storeWarnings(db *logdb.DB, t logdb.Totals) []plugin.Notice {
 	for _, g := range db.Replay().Groups {
 		add("%s.", g)
 	}
+	texts, more, tending := db.Faults()
+	for _, text := range texts {
+		add("%s.", text)
+	}
+	if more > 0 {
+		add("%d more faults of blocks; the log has them all.", more)
+	}
+	if tending != "" {
+		add("Blocks are not merged, and retention may be late: %s. It is tried again.", tending)
+	}
 	if t.LastFlushError != "" {
 		add("The last flush to disk failed; the write-ahead log keeps what it was to write, and it is tried again: %s.", t.LastFlushError)
 	}

@@ -250,6 +250,7 @@ func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
 	h.bad = fmt.Errorf("%w: block %s is in quarantine", storage.ErrCorrupt, h.meta.ULID)
 	h.mu.Unlock()
 	db.metrics.badBlocks.Inc()
+	db.faults.add(text)
 	if err := db.quarantine(h.directory(), string(t.id)+"-"+h.meta.ULID.String(), text); err != nil {
 		db.cfg.Logger.Error("corrupt block could not be moved to quarantine", "block", h.meta.ULID, "err", err)
 	}

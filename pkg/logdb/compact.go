@@ -53,6 +53,9 @@ func (db *DB) compactTenant(ctx context.Context, t *tenant) (done int, err error
 		if isCorrupt(err) {
 			continue // noted, and out of further plans
 		}
+		if errors.Is(err, errDiskLow) {
+			return 0, nil // what was begun is gone; it begins again when there is room
+		}
 		if err != nil {
 			db.metrics.compactions.WithLabelValues("error").Inc()
 			return done, fmt.Errorf("merge %d blocks of tenant %s: %w", len(j.Blocks), t.id, err)
@@ -225,11 +228,18 @@ func (db *DB) setStuck(old []*blockHandle, err error) {
 	for _, h := range old {
 		h.stuck.Store(true)
 	}
+	db.faults.add(fmt.Sprintf("%d blocks of tenant %s (%s) are not merged, because one of them is damaged: %v", len(old), old[0].meta.Tenant, old[0].meta.Day, err))
 	db.cfg.Logger.Error("blocks are not merged: one of them is damaged; verify tells more", "err", err)
 }
 
-// yield lets pushes and queries go first.
+// errDiskLow ends a merge when the disk has come near its guard.
+var errDiskLow = errors.New("the disk is nearly full")
+
+// yield lets pushes and queries go first, and ends the merge when the disk is short.
 func (db *DB) yield(ctx context.Context) error {
+	if !db.guard.room(0) {
+		return errDiskLow
+	}
 	if db.active.Load() > 0 {
 		wait(ctx, yieldFor)
 	}

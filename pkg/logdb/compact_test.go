@@ -141,3 +141,29 @@ func TestRetentionOfStreams(t *testing.T) {
 	require.NoError(t, db.retain())
 	require.Empty(t, lines(t, db, "t"))
 }
+
+// Nothing is merged near the guard, and what is under way ends; it begins again when there is room.
+func TestCompactionStopsWhenTheDiskIsShort(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	disk := Disk{Free: 50 << 30, Total: 100 << 30}
+	cfg.DiskSpace = func() (Disk, error) { return disk, nil }
+	db := openDB(t, cfg)
+	flushes(t, db, 5)
+	want := all(t, db, "t")
+	db.watchDisk()
+	ctx := context.Background()
+	disk.Free = 1 << 30
+	db.guard.see(disk, nil)
+	require.ErrorIs(t, db.yield(ctx), errDiskLow)
+	require.NoError(t, db.compact(ctx))
+	require.Zero(t, testutil.ToFloat64(db.metrics.compactions.WithLabelValues("ok")))
+	disk.Free = 50 << 30
+	db.watchDisk()
+	require.NoError(t, db.compact(ctx))
+	require.Equal(t, want, all(t, db, "t"))
+	require.EqualValues(t, 2, testutil.ToFloat64(db.metrics.compactions.WithLabelValues("ok")))
+	names, err := fsys.List(path.Join(testDir, tmpName))
+	require.NoError(t, err)
+	require.Empty(t, names)
+}

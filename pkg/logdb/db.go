@@ -149,6 +149,7 @@ type DB struct {
 
 	guard   guard
 	removed removals
+	faults  faults
 	leaving leaving
 
 	flushed   atomic.Pointer[flushReport]
@@ -161,7 +162,7 @@ type DB struct {
 	kick      chan struct{}                  // asks the maintenance to look now
 	done      chan struct{}                  // closed when the maintenance ended
 	asked     atomic.Bool                    // to tend blocks at the next tick
-	tended    chan struct{}                  // closed when that ended
+	workers   sync.WaitGroup                 // who look after blocks and the disk
 	closed    atomic.Bool
 }
 
@@ -215,7 +216,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	cfg.setDefaults()
 	db := &DB{
 		cfg: cfg, tenants: map[model.TenantID]*tenant{}, decoder: record.NewDecoder(),
-		kick: make(chan struct{}, 1), done: make(chan struct{}), tended: make(chan struct{}),
+		kick: make(chan struct{}, 1), done: make(chan struct{}),
 		guard: guard{min: uint64(max(cfg.FreeSpaceMin, 0))},
 	}
 	db.metrics = newMetrics(cfg.Registerer, db)
@@ -232,7 +233,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	run, cancel := context.WithCancel(context.Background())
 	db.cancel, db.stop = cancel, run.Done()
 	go db.maintain(run)
-	go db.tend(run)
+	db.workers.Go(func() { db.tend(run) })
+	db.workers.Go(func() { db.watch(run) })
 	return db, nil
 }
 
@@ -244,7 +246,7 @@ func (db *DB) Close() error {
 	}
 	db.cancel()
 	<-db.done
-	<-db.tended
+	db.workers.Wait()
 	db.flushMu.Lock()   // a flush that somebody asked for ends soon; later ones see that we are closed
 	db.flushMu.Unlock() //nolint:staticcheck // waiting is all that is wanted
 	err := db.log.Close()

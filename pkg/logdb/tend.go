@@ -5,33 +5,45 @@ import (
 	"time"
 )
 
-const (
-	retainEvery  = time.Minute
-	compactEvery = 10 * time.Second // when nobody asks: a day may have ended
-)
+// tendEvery is how often blocks are looked after when nobody asks: a day may have ended, or some blocks' time.
+const tendEvery = 10 * time.Second
 
-// tend looks after what is on disk until ctx ends: the free space, blocks whose time is over, blocks that should be one,
-// deletes that are due, corrupt blocks that the log can give back. It is the one worker that does: none of it is urgent.
+// tend looks after blocks until ctx ends: those whose time is over, those that should be one, deletes that are due, corrupt
+// ones that the log can give back. It is the one worker that does: none of it is urgent.
 func (db *DB) tend(ctx context.Context) {
-	defer close(db.tended)
 	tick := time.NewTicker(db.cfg.CheckInterval)
 	defer tick.Stop()
-	var retained, compacted time.Time
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		db.watchDisk()
-		now := time.Now()
-		if now.Sub(retained) >= retainEvery {
-			retained = now
-			db.tell(ctx, "retention failed; it is tried again", db.retain())
+		if now := time.Now(); db.asked.Swap(false) || now.Sub(last) >= tendEvery {
+			last = now
+			err := db.tendBlocks(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				db.cfg.Logger.Error("blocks were not tended; it is tried again", "err", err)
+			}
+			db.faults.tended(err)
 		}
-		if db.asked.Swap(false) || now.Sub(compacted) >= compactEvery {
-			compacted = now
-			db.tell(ctx, "blocks were not tended; it is tried again", db.tendBlocks(ctx))
+	}
+}
+
+// watch looks at the free space until ctx ends.
+func (db *DB) watch(ctx context.Context) {
+	tick := time.NewTicker(db.cfg.CheckInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			db.watchDisk()
 		}
 	}
 }
@@ -39,7 +51,7 @@ func (db *DB) tend(ctx context.Context) {
 // tendSoon has the next tick tend blocks.
 func (db *DB) tendSoon() { db.asked.Store(true) }
 
-// tendBlocks does what is due for blocks besides retention.
+// tendBlocks does what is due for blocks: first what gives space back, then what takes some for a while.
 func (db *DB) tendBlocks(ctx context.Context) error {
 	if err := db.moveLeaving(); err != nil {
 		return err
@@ -49,14 +61,11 @@ func (db *DB) tendBlocks(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := db.retain(); err != nil {
+		return err
+	}
 	if err := db.compact(ctx); err != nil {
 		return err
 	}
 	return db.retireTombstones()
-}
-
-func (db *DB) tell(ctx context.Context, message string, err error) {
-	if err != nil && ctx.Err() == nil {
-		db.cfg.Logger.Error(message, "err", err)
-	}
 }
