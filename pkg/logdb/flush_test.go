@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path"
 	"strings"
@@ -333,4 +334,29 @@ func TestStreamsAloneDoNotCloseRuns(t *testing.T) {
 		require.NoError(t, db.Append(context.Background(), pushOf("t", streamOf("busy", model.Entry{Timestamp: at(1) + model.Timestamp(i), Line: "x"}))))
 	}
 	require.Less(t, len(h.Parts())-before, 5)
+}
+
+// A block of another format is not damaged: the database stays shut and says why, and nothing is moved or removed.
+func TestBlocksOfAnotherFormatAreLeftAlone(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	require.NoError(t, db.Append(context.Background(), pushOf("t", streamOf("a", model.Entry{Timestamp: at(0), Line: "x"}))))
+	require.NoError(t, db.Flush(context.Background()))
+	name := path.Join(db.lookup("t").view.blocks[0].path, "meta.json")
+	require.NoError(t, db.Close())
+	meta, err := vfs.ReadFile(fsys, name, 1<<20)
+	require.NoError(t, err)
+	inner, _, ok := strings.Cut(strings.TrimPrefix(string(meta), `{"meta": `), `, "crc32c"`)
+	require.True(t, ok)
+	inner = strings.Replace(inner, `"version": 2`, `"version": 1`, 1)
+	sum := crc32.Checksum([]byte(inner), crc32.MakeTable(crc32.Castagnoli))
+	require.NoError(t, vfs.ReplaceFile(fsys, name, fmt.Appendf(nil, `{"meta": %s, "crc32c": "%08x"}`, inner, sum)))
+	_, err = Open(context.Background(), cfg)
+	require.ErrorIs(t, err, block.ErrVersion)
+	require.ErrorContains(t, err, "meta.json has version 1, this program reads version 2")
+	_, err = fsys.Stat(name)
+	require.NoError(t, err)
+	require.NoError(t, vfs.ReplaceFile(fsys, name, meta))
+	require.Len(t, all(t, openDB(t, cfg), "t"), 1)
 }

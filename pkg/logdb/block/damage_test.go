@@ -117,6 +117,7 @@ func TestBitFlips(t *testing.T) {
 func TestVerifySeesThroughChecksums(t *testing.T) {
 	c := tinyContent(t)
 	scratch := t.TempDir()
+	var corruption error
 	f := func(want string, change func(fsys vfs.FS, dir string, m *Meta)) {
 		t.Helper()
 		fsys := vfs.NewMem()
@@ -131,15 +132,17 @@ func TestVerifySeesThroughChecksums(t *testing.T) {
 			err = b.Verify(t.Context())
 			require.NoError(t, b.Close())
 		}
-		require.ErrorIs(t, err, ErrCorrupt)
+		require.ErrorIs(t, err, corruption)
 		require.ErrorContains(t, err, want)
 	}
+	corruption = ErrVersion
+	f("version 9, this program reads version 2", func(_ vfs.FS, _ string, m *Meta) { m.Version = 9 })
+	f("version 1, this program reads version 2", func(_ vfs.FS, _ string, m *Meta) { m.Version = 1 })
+	corruption = ErrCorrupt
 	f("chunks disagree", func(_ vfs.FS, _ string, m *Meta) { m.Entries++ })
 	f("chunks disagree", func(_ vfs.FS, _ string, m *Meta) { m.RawBytes-- })
 	f("does not belong", func(_ vfs.FS, _ string, m *Meta) { m.Streams++ })
 	f("does not name index.db", func(_ vfs.FS, _ string, m *Meta) { m.Files = m.Files[:1] })
-	f("format version 9", func(_ vfs.FS, _ string, m *Meta) { m.Version = 9 })
-	f("format version 1, this program reads 2", func(_ vfs.FS, _ string, m *Meta) { m.Version = 1 })
 	// The index of a block with other labels.
 	f("differ from the stream table", func(fsys vfs.FS, dir string, m *Meta) {
 		other := tinyContent(t)

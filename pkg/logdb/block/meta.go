@@ -22,6 +22,9 @@ import (
 // ErrCorrupt marks a block that fails a checksum or the format. It is chunk.ErrCorrupt, so callers ask for one error.
 var ErrCorrupt = chunk.ErrCorrupt
 
+// ErrVersion marks a block of a format that this program does not know. It is not damaged: the program that wrote it reads it.
+var ErrVersion = errors.New("unknown block format version")
+
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: block: %s", ErrCorrupt, fmt.Sprintf(format, args...))
 }
@@ -160,7 +163,7 @@ func decodeMeta(b []byte) (Meta, error) {
 		return Meta{}, corrupt("%s: %v", metaName, err)
 	}
 	if m.Version != formatVersion {
-		return Meta{}, corrupt("%s: format version %d, this program reads %d", metaName, m.Version, formatVersion)
+		return Meta{}, fmt.Errorf("%w: %s has version %d, this program reads version %d", ErrVersion, metaName, m.Version, formatVersion)
 	}
 	if err := m.check(); err != nil {
 		return Meta{}, corrupt("%s: %v", metaName, err)
