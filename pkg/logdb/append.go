@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
@@ -25,11 +26,12 @@ func (db *DB) Append(ctx context.Context, p storage.Push) error {
 	db.active.Add(1)
 	defer db.active.Add(-1)
 	t := db.tenantFor(p.Tenant)
+	var pushed atomic.Int64
 	r := wal.Record{Apply: func(at wal.Position) {
 		added := db.apply(t, at, p.Streams, p.Arrival)
 		db.appendedEntries.Add(added.Entries)
 		db.appendedBytes.Add(added.Bytes)
-		db.watchPushed(int64(added.Bytes))
+		pushed.Store(int64(added.Bytes))
 	}}
 	if p.Raw != nil {
 		r.Type = record.TypePushRaw
@@ -38,7 +40,11 @@ func (db *DB) Append(ctx context.Context, p storage.Push) error {
 		r.Type = record.TypePushKept
 		r.Payload = [][]byte{record.AppendKept(nil, record.Push{Tenant: p.Tenant, Arrival: p.Arrival, Streams: p.Streams})}
 	}
-	return logError(db.log.Append(ctx, r))
+	if err := db.log.Append(ctx, r); err != nil {
+		return logError(err)
+	}
+	db.watchPushed(pushed.Load()) // here, not in Apply: everybody waits for that
+	return nil
 }
 
 // logError gives errors of the log the class that edges know.
