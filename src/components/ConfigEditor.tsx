@@ -90,7 +90,8 @@ function optional(name: string, value?: string): Array<[string, string]> {
 
 function StoreFacts({ status }: { status: StoreStatus }) {
   const styles = useStyles2(getStyles);
-  const { version, state, listenError, dataDir, streams, entries, bytes, diskBytes, oldest, retention, space, memory } = status;
+  const { version, state, listenError, dataDir, streams, entries, bytes, diskBytes, oldest, retention, space, memory } =
+    status;
   const url = pushUrl(status);
   const facts: Array<[string, string]> = [
     ['State', version ? `${state}, version ${version}` : state],
