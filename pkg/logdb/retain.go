@@ -130,7 +130,8 @@ func (db *DB) retainByAge(t *tenant) error {
 			over = append(over, h)
 		}
 	}
-	return errors.Join(append(errs, db.removeBlocks(t, "age", over))...)
+	_, err := db.removeBlocks(t, "age", over)
+	return errors.Join(append(errs, err)...)
 }
 
 // expiredStreams returns the streams of the block that are over. A stream's entries in a block go together, when the newest
@@ -204,23 +205,24 @@ func (db *DB) retainBySize() error {
 		if total <= db.cfg.RetentionBytes {
 			break
 		}
-		if err := db.removeBlocks(c.t, "bytes", []*blockHandle{c.h}); err != nil {
-			errs = append(errs, err)
-			continue
+		removed, err := db.removeBlocks(c.t, "bytes", []*blockHandle{c.h})
+		errs = append(errs, err)
+		if removed { // even if it waits to be moved away: the next one must not go in its place
+			total -= c.h.meta.Bytes()
 		}
-		total -= c.h.meta.Bytes()
 	}
 	return errors.Join(errs...)
 }
 
-// removeBlocks takes blocks out for good. Queries that read them finish.
-func (db *DB) removeBlocks(t *tenant, reason string, over []*blockHandle) error {
+// removeBlocks takes blocks out for good, and reports whether that is done, as replaceBlocks does. Queries that read them
+// finish.
+func (db *DB) removeBlocks(t *tenant, reason string, over []*blockHandle) (removed bool, err error) {
 	if len(over) == 0 {
-		return nil
+		return true, nil
 	}
 	installed, err := db.replaceBlocks(t, over, nil)
 	if !installed {
-		return fmt.Errorf("remove %d blocks of tenant %s: %w", len(over), t.id, err)
+		return false, fmt.Errorf("remove %d blocks of tenant %s: %w", len(over), t.id, err)
 	}
 	sum := Removal{Blocks: len(over), Last: db.cfg.Now()}
 	for _, h := range over {
@@ -235,7 +237,7 @@ func (db *DB) removeBlocks(t *tenant, reason string, over []*blockHandle) error 
 	newest := slices.MaxFunc(over, func(a, b *blockHandle) int { return cmp.Compare(a.meta.MaxTime, b.meta.MaxTime) })
 	sum.LastText = fmt.Sprintf("%d blocks of tenant %s up to %s, %d entries, by %s", sum.Blocks, t.id, newest.meta.Day, sum.Entries, reason)
 	db.removed.add(sum)
-	return err
+	return true, err
 }
 
 // replaceBlocks puts blocks in the place of others, in one step for queries and so that no crash shows both or neither:

@@ -181,3 +181,20 @@ func TestGuard(t *testing.T) {
 	require.NoError(t, push())
 	require.False(t, db.Guard().Refusing)
 }
+
+// A block that cannot be moved away counts as removed: it must not make the next ones go in its place.
+func TestRetentionByBytesStopsAtTheLimitWhenMovingFails(t *testing.T) {
+	inject := vfs.NewInject(vfs.NewMem())
+	db := openDB(t, testConfig(t, inject))
+	pushDays(t, db, "t", "a", 5, 4, 3, 2, 1, 0)
+	oldest := db.lookup("t").view.blocks[0]
+	for _, h := range db.lookup("t").view.blocks {
+		if h.meta.MaxTime < oldest.meta.MaxTime {
+			oldest = h
+		}
+	}
+	inject.Arm(vfs.Fault{At: 1, Forever: true, Err: syscall.EIO, Match: func(op vfs.Op) bool { return op.Kind == vfs.OpRename && op.Name == oldest.path }})
+	db.cfg.RetentionBytes = db.blockTotals().DiskBytes - 1
+	require.Error(t, db.retain())
+	require.Len(t, lines(t, db, "t"), 5)
+}
