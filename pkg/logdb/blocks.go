@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"sync"
@@ -192,7 +193,10 @@ func (db *DB) moveAway(t *tenant, handles ...*blockHandle) error {
 		h.mu.Lock()
 		var err error
 		if to := path.Join(db.cfg.Dir, tmpName, h.meta.ULID.String()); !h.gone {
-			if err = db.cfg.FS.Rename(h.path, to); err == nil {
+			if err = db.cfg.FS.Rename(h.path, to); db.isGone(h.path, err) {
+				err = nil // somebody removed it by hand
+			}
+			if err == nil {
 				h.path, h.gone = to, true
 			}
 		}
@@ -203,6 +207,15 @@ func (db *DB) moveAway(t *tenant, handles ...*blockHandle) error {
 	// A file system may keep either end of a rename alone.
 	errs = append(errs, db.cfg.FS.SyncDir(path.Join(db.cfg.Dir, tmpName)), db.cfg.FS.SyncDir(path.Join(db.cfg.Dir, blocksName, string(t.id))))
 	return errors.Join(errs...)
+}
+
+// isGone reports whether an error about a directory is that it is not there, and not that some other one is missing.
+func (db *DB) isGone(dir string, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err = db.cfg.FS.Stat(dir)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // discard lets go of a block that no view names any more.

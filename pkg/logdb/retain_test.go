@@ -198,3 +198,19 @@ func TestRetentionByBytesStopsAtTheLimitWhenMovingFails(t *testing.T) {
 	require.Error(t, db.retain())
 	require.Len(t, lines(t, db, "t"), 5)
 }
+
+// Somebody removed the directory of a block by hand. Retention, which wants it away, goes on.
+func TestRemovalOfABlockThatIsNotThere(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	cfg.Retention = func(model.TenantID) Retention { return Retention{Period: day} }
+	db := openDB(t, cfg)
+	pushDays(t, db, "t", "a", 5, 0)
+	for _, h := range db.lookup("t").view.blocks {
+		if h.meta.Day != "2026-05-04" {
+			require.NoError(t, fsys.RemoveAll(h.path))
+		}
+	}
+	require.NoError(t, db.tendBlocks(context.Background()))
+	require.Empty(t, db.leavingBlocks())
+}
