@@ -130,3 +130,21 @@ func TestUncoveredBlockIsLostAlone(t *testing.T) {
 	require.NoError(t, fsys.Remove(path.Join(testDir, stateName)))
 	require.Len(t, all(t, openDB(t, cfg), "t"), len(want)-3)
 }
+
+// One block is found corrupt while it is merged. It comes back from the log.
+func TestBlockQuarantinedDuringItsMergeComesBack(t *testing.T) {
+	cfg := testConfig(t, vfs.NewMem())
+	db := openDB(t, cfg)
+	flushes(t, db, 4)
+	want := all(t, db, "t")
+	tn := db.lookup("t")
+	v := tn.acquire()
+	old := v.blocks
+	db.dropBad(tn, old[0], fmt.Errorf("test"))
+	installed, err := db.replaceBlocks(tn, old, nil) // as the end of a merge that began before
+	require.False(t, installed)
+	require.ErrorIs(t, err, errQuarantined)
+	v.release()
+	require.NoError(t, db.tendBlocks(context.Background()))
+	require.ElementsMatch(t, want, all(t, db, "t"))
+}

@@ -249,36 +249,53 @@ func (db *DB) replaceBlocks(t *tenant, old, fresh []*blockHandle) (installed boo
 	for i, h := range old {
 		ids[i] = h.meta.ULID
 	}
-	// First of all nobody may take them for lost and bring their entries back from the log.
-	db.stateMu.Lock()
-	if db.state.forget(t.id, ids...) {
-		db.stateDirty = true
-		if err := db.saveLocked(); err != nil {
-			db.stateMu.Unlock()
-			return false, err
-		}
+	before, err := db.exchange(t, ids, old, fresh)
+	if err != nil {
+		return false, err
 	}
-	db.stateMu.Unlock()
-	there := true
-	t.update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) {
-		for _, h := range old {
-			there = there && slices.Contains(b, h)
-		}
-		if !there {
-			return b, ts
-		}
-		for _, h := range old {
-			h.views.Add(1) // until it is moved away
-		}
-		out := append(without(b, old...), fresh...)
-		sortHandles(out)
-		return out, ts
-	})
-	if !there {
-		return false, errQuarantined
-	}
+	before.release()
 	db.leaving.add(t, old)
 	return true, db.moveLeaving()
+}
+
+// exchange is the step of replaceBlocks. It returns the view before, to be released. Whoever quarantines one of the blocks
+// asks for its range in the log after it is out of the view, so that range is there whenever the exchange is not done.
+func (db *DB) exchange(t *tenant, ids []ulid.ULID, old, fresh []*blockHandle) (before *view, err error) {
+	db.stateMu.Lock()
+	defer db.stateMu.Unlock()
+	groups := cloneGroups(db.state.Groups[t.id])
+	// First of all nobody may take them for lost and bring their entries back from the log.
+	if db.state.forget(t.id, ids...) {
+		db.stateDirty = true
+		err = db.saveLocked()
+	}
+	if err == nil {
+		if before = t.exchange(db, old, fresh); before != nil {
+			return before, nil
+		}
+		err = errQuarantined
+	}
+	db.state.setGroups(t.id, groups)
+	db.stateDirty = true
+	return nil, errors.Join(err, db.saveLocked())
+}
+
+// exchange installs a view with some blocks in the place of others, and holds these until they are moved away. It returns
+// the view before, or nil when one of the blocks is not there any more.
+func (t *tenant) exchange(db *DB, old, fresh []*blockHandle) (before *view) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, h := range old {
+		if !slices.Contains(t.view.blocks, h) {
+			return nil
+		}
+	}
+	for _, h := range old {
+		h.views.Add(1)
+	}
+	blocks := append(without(t.view.blocks, old...), fresh...)
+	sortHandles(blocks)
+	return t.installLocked(db, blocks, t.view.tombstones)
 }
 
 // errQuarantined tells that a block went to quarantine while something was to take its place.

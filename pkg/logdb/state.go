@@ -73,6 +73,15 @@ func (s *state) forgetBefore(first wal.Position) (found bool) {
 	return found
 }
 
+// cloneGroups copies groups, so that forget does not change the copy.
+func cloneGroups(groups []groupRecord) []groupRecord {
+	out := slices.Clone(groups)
+	for i := range out {
+		out[i].Blocks = slices.Clone(out[i].Blocks)
+	}
+	return out
+}
+
 func (s *state) setGroups(id model.TenantID, groups []groupRecord) {
 	if len(groups) == 0 {
 		delete(s.Groups, id)
