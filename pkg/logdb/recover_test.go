@@ -148,3 +148,33 @@ func TestBlockQuarantinedDuringItsMergeComesBack(t *testing.T) {
 	require.NoError(t, db.tendBlocks(context.Background()))
 	require.ElementsMatch(t, want, all(t, db, "t"))
 }
+
+// A carry in the log replaces what came before it in the head, but not what came back of a lost block.
+func TestCarryKeepsWhatCameBack(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	ctx := context.Background()
+	push := func(tenant model.TenantID, text string) {
+		require.NoError(t, db.Append(ctx, pushOf(tenant, streamOf("a", model.Entry{Timestamp: at(0), Line: text}))))
+	}
+	push("t", "in a block")
+	require.NoError(t, db.Flush(ctx))
+	victim := db.lookup("t").view.blocks[0].path
+	push("t", "small head")
+	next := db.log.State().Next.Segment()
+	for i := 0; db.log.State().Next.Segment() == next; i++ { // until t's records are in an old segment
+		fill(t, db, "u", 64<<10)
+	}
+	require.NoError(t, db.carry(ctx, db.lookup("t")))
+	require.EqualValues(t, 1, counterOf(db.metrics.carries))
+	want := all(t, db, "t")
+	require.NoError(t, db.Close()) // before the log was dropped
+	damage(t, fsys, path.Join(victim, "chunks.bin"))
+	db = openDB(t, cfg)
+	require.EqualValues(t, 1, db.Replay().Recovered)
+	require.Equal(t, want, all(t, db, "t"))
+	require.NoError(t, db.Flush(ctx))
+	require.NoError(t, db.Close())
+	require.Equal(t, want, all(t, openDB(t, cfg), "t"))
+}

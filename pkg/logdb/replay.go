@@ -124,7 +124,8 @@ func (db *DB) replayRecord(at wal.Position, typ byte, payload []byte) error {
 	}
 	defer p.Release()
 	t := db.tenantFor(id)
-	if typ == record.TypeCarry {
+	// What came back of a lost block is no part of a carry and stays; the rest of the head is in both, and counts once.
+	if typ == record.TypeCarry && !t.hasRecovered() {
 		t.head.Release()
 		t.update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) {
 			t.head, t.from = head.New(&db.heads), 0
