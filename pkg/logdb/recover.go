@@ -191,14 +191,17 @@ func (db *DB) recoverOne(ctx context.Context, t *tenant, b groupBlock) error {
 			return logError(db.log.Barrier(ctx, func(wal.Position) *wal.Record {
 				t.mu.Lock()
 				t.keepLost(&p.Push, at, []string{b.Day})
-				if t.from == 0 || t.from > at {
-					t.from = at // the head holds the log from here on again
-				}
 				if !slices.Contains(t.recovered, b) {
 					t.recovered = append(t.recovered, b)
 				}
 				t.mu.Unlock()
-				entries += db.apply(t, at, p.Streams, p.Arrival).Entries
+				added := db.apply(t, at, p.Streams, p.Arrival).Entries
+				if added > 0 { // the head holds the log from here on again; an empty one must hold none
+					t.mu.Lock()
+					t.from = min(t.from, at)
+					t.mu.Unlock()
+				}
+				entries += added
 				return nil
 			}))
 		})

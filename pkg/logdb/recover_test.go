@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
 	"github.com/woodshed-logs/woodshed/pkg/vfs"
 )
 
@@ -177,4 +178,24 @@ func TestCarryKeepsWhatCameBack(t *testing.T) {
 	require.NoError(t, db.Flush(ctx))
 	require.NoError(t, db.Close())
 	require.Equal(t, want, all(t, openDB(t, cfg), "t"))
+}
+
+// A lost block of which nothing comes back, because all of it was deleted, holds no log.
+func TestLostBlockWithoutEntriesHoldsNoLog(t *testing.T) {
+	cfg := testConfig(t, vfs.NewMem())
+	db := openDB(t, cfg)
+	ctx := context.Background()
+	require.NoError(t, db.Append(ctx, pushOf("t", streamOf("a", model.Entry{Timestamp: at(0), Line: "x"}))))
+	_, err := db.Delete(ctx, "t", storage.DeleteRequest{Matchers: app("a"), Interval: always})
+	require.NoError(t, err)
+	tn := db.lookup("t")
+	db.dropBad(tn, tn.view.blocks[0], fmt.Errorf("test"))
+	require.NoError(t, db.recoverLost(ctx, tn))
+	require.Empty(t, all(t, db, "t"))
+	first := db.log.State().First
+	for db.log.State().Next.Segment() == first.Segment() {
+		fill(t, db, "u", 1<<20)
+	}
+	require.NoError(t, db.Flush(ctx))
+	require.Greater(t, db.log.State().First, first)
 }
