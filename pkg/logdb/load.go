@@ -114,9 +114,15 @@ func (db *DB) readMeta(dir string) (block.Meta, error) {
 // together only if a crash came between writing the one and removing the other.
 func (db *DB) keepComplete(id model.TenantID, dir string, metas []block.Meta, first wal.Position) ([]*blockHandle, error) {
 	kept, incomplete := block.CompleteGroups(metas)
+	// A group that anything complete follows was complete: flushes of a tenant come one after the other. The mark says the
+	// same, unless state.json was lost.
+	mark := uint64(db.state.WalTo[id])
+	for _, m := range kept {
+		mark = max(mark, m.WalTo)
+	}
 	var gone []block.Meta
 	for _, m := range incomplete {
-		if wal.Position(m.WalFrom) >= first && m.WalTo > uint64(db.state.WalTo[id]) {
+		if wal.Position(m.WalFrom) >= first && m.WalTo > mark {
 			gone = append(gone, m)
 		} else {
 			kept = append(kept, m)

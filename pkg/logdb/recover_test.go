@@ -199,3 +199,25 @@ func TestLostBlockWithoutEntriesHoldsNoLog(t *testing.T) {
 	require.NoError(t, db.Flush(ctx))
 	require.Greater(t, db.log.State().First, first)
 }
+
+// Without state.json a block whose neighbours of the same flush were merged is no part of an interrupted flush.
+func TestMergedGroupWithoutState(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	ctx := context.Background()
+	for i := range 4 {
+		e := []model.Entry{{Timestamp: at(0), Line: fmt.Sprint("today ", i)}}
+		if i == 0 {
+			e = append(e, model.Entry{Timestamp: at(-5 * day), Line: "alone"})
+		}
+		require.NoError(t, db.Append(ctx, pushOf("t", streamOf("a", e...))))
+		require.NoError(t, db.Flush(ctx))
+	}
+	want := all(t, db, "t")
+	require.NoError(t, db.compact(ctx))
+	require.Len(t, db.lookup("t").view.blocks, 2)
+	require.NoError(t, db.Close())
+	require.NoError(t, fsys.Remove(path.Join(testDir, stateName)))
+	require.Equal(t, want, all(t, openDB(t, cfg), "t"))
+}
