@@ -26,16 +26,23 @@ type lostRange struct {
 	from, to wal.Position
 }
 
-// findLost returns the blocks of groups that the log still has whole which did not load and which no other block replaced.
+// forgetReplaced takes blocks that others name as their parents out of the groups, as whoever wrote these would have done
+// had no crash come between. When they are replaced in their turn nothing names the first ones any more.
+func (db *DB) forgetReplaced(blocks loaded) {
+	for id, handles := range blocks.handles {
+		for _, h := range handles {
+			db.stateDirty = db.state.forget(id, h.meta.Parents...) || db.stateDirty
+		}
+	}
+}
+
+// findLost returns the blocks of groups that the log still has whole which did not load.
 func (db *DB) findLost(first wal.Position, blocks loaded) map[model.TenantID][]lostRange {
 	out := map[model.TenantID][]lostRange{}
 	for id, groups := range db.state.Groups {
 		known := map[ulid.ULID]bool{}
 		for _, h := range blocks.handles[id] {
 			known[h.meta.ULID] = true
-			for _, p := range h.meta.Parents {
-				known[p] = true
-			}
 		}
 		for _, g := range groups {
 			if g.From < first {

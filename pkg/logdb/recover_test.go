@@ -221,3 +221,29 @@ func TestMergedGroupWithoutState(t *testing.T) {
 	require.NoError(t, fsys.Remove(path.Join(testDir, stateName)))
 	require.Equal(t, want, all(t, openDB(t, cfg), "t"))
 }
+
+// them is replaced itself.
+func TestParentsAreForgottenAtStart(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	ctx := context.Background()
+	flushes(t, db, 4)
+	before, err := loadState(fsys, testDir)
+	require.NoError(t, err)
+	want := all(t, db, "t")
+	require.NoError(t, db.compact(ctx))
+	require.NoError(t, db.Close())
+	require.NoError(t, before.save(fsys, testDir)) // what a crash leaves, but for the parents that the next start removes
+	db = openDB(t, cfg)
+	require.Zero(t, db.Replay().Recovered)
+	require.Equal(t, want, all(t, db, "t"))
+	removed, err := db.removeBlocks(db.lookup("t"), "age", db.lookup("t").view.blocks)
+	require.NoError(t, err)
+	require.True(t, removed)
+	require.Empty(t, all(t, db, "t"))
+	require.NoError(t, db.Close())
+	db = openDB(t, cfg)
+	require.Zero(t, db.Replay().Recovered)
+	require.Empty(t, all(t, db, "t"), "what retention removed")
+}

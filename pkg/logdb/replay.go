@@ -43,6 +43,7 @@ func (db *DB) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	db.forgetReplaced(blocks)
 	db.lost = db.findLost(first, blocks)
 	for id, handles := range blocks.handles {
 		db.tenantFor(id).update(db, func(_ []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) { return handles, ts })

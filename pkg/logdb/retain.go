@@ -265,8 +265,8 @@ func (db *DB) exchange(t *tenant, ids []ulid.ULID, old, fresh []*blockHandle) (b
 	defer db.stateMu.Unlock()
 	groups := cloneGroups(db.state.Groups[t.id])
 	// First of all nobody may take them for lost and bring their entries back from the log.
-	if db.state.forget(t.id, ids...) {
-		db.stateDirty = true
+	db.stateDirty = db.state.forget(t.id, ids...) || db.stateDirty
+	if db.stateDirty { // what was forgotten at start, too: after this nothing may name it as a parent any more
 		err = db.saveLocked()
 	}
 	if err == nil {
