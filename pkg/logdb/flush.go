@@ -276,6 +276,9 @@ func (s *state) flushed(id model.TenantID, f *frozen, handles []*blockHandle) {
 	for _, b := range f.recovered {
 		s.forget(id, b.ULID)
 	}
+	if len(f.recovered) > 0 {
+		return // between the records of these and the rest of the head lie those of other blocks
+	}
 	g := groupRecord{From: f.from, To: f.to}
 	for _, h := range handles {
 		g.Blocks = append(g.Blocks, groupBlock{ULID: h.meta.ULID, Day: h.meta.Day})

@@ -247,3 +247,23 @@ func TestParentsAreForgottenAtStart(t *testing.T) {
 	require.Zero(t, db.Replay().Recovered)
 	require.Empty(t, all(t, db, "t"), "what retention removed")
 }
+
+// What a recovered head is flushed to does not stand for all that the log has since the first of its records.
+func TestBlockOfRecoveredEntriesComesBackOnce(t *testing.T) {
+	fsys := vfs.NewMem()
+	cfg := testConfig(t, fsys)
+	db := openDB(t, cfg)
+	ctx := context.Background()
+	flushes(t, db, 2)
+	want := all(t, db, "t")
+	tn := db.lookup("t")
+	db.dropBad(tn, tn.view.blocks[0], fmt.Errorf("test"))
+	require.NoError(t, db.recoverLost(ctx, tn))
+	require.Equal(t, len(want), len(all(t, db, "t")))
+	require.NoError(t, db.Flush(ctx))
+	require.ElementsMatch(t, want, all(t, db, "t"))
+	blocks := tn.view.blocks
+	db.dropBad(tn, blocks[len(blocks)-1], fmt.Errorf("test")) // the same place of the disk, again
+	require.NoError(t, db.recoverLost(ctx, tn))
+	require.LessOrEqual(t, len(all(t, db, "t")), len(want), "nothing is there twice")
+}
