@@ -10,8 +10,11 @@ import (
 )
 
 // cut takes the tenant's head at one position of the log: everything below it is in the cut head, or in blocks, and nothing
-// else is. An empty head is left where it is.
+// else is. An empty head is left where it is. Called with flushMu held.
 func (db *DB) cut(ctx context.Context, t *tenant) (at wal.Position, err error) {
+	if err := db.finishRecovery(ctx, t); err != nil {
+		return 0, err
+	}
 	err = db.log.Barrier(ctx, func(next wal.Position) *wal.Record {
 		at = next
 		t.mu.RLock()

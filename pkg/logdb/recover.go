@@ -160,6 +160,22 @@ func (db *DB) recoverLost(ctx context.Context, t *tenant) error {
 	if db.closed.Load() {
 		return nil
 	}
+	return db.recoverLocked(ctx, t)
+}
+
+// finishRecovery goes on with what failed half-way: a head that is cut then would count for a block of which it has only a
+// part. Called with flushMu held.
+func (db *DB) finishRecovery(ctx context.Context, t *tenant) error {
+	t.mu.RLock()
+	begun := slices.ContainsFunc(t.lost, func(b groupBlock) bool { return slices.Contains(t.recovered, b) })
+	t.mu.RUnlock()
+	if !begun {
+		return nil
+	}
+	return db.recoverLocked(ctx, t)
+}
+
+func (db *DB) recoverLocked(ctx context.Context, t *tenant) error {
 	t.mu.Lock()
 	lost := t.lost
 	t.lost = nil

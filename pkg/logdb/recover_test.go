@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"syscall"
 	"testing"
 	"time"
 
@@ -266,4 +267,35 @@ func TestBlockOfRecoveredEntriesComesBackOnce(t *testing.T) {
 	db.dropBad(tn, blocks[len(blocks)-1], fmt.Errorf("test")) // the same place of the disk, again
 	require.NoError(t, db.recoverLost(ctx, tn))
 	require.LessOrEqual(t, len(all(t, db, "t")), len(want), "nothing is there twice")
+}
+
+// A recovery that failed half-way is finished before what came back is flushed.
+func TestRecoveryThatFailedHalfWay(t *testing.T) {
+	inject := vfs.NewInject(vfs.NewMem())
+	cfg := testConfig(t, inject)
+	db := openDB(t, cfg)
+	ctx := context.Background()
+	for i := range 6 {
+		require.NoError(t, db.Append(ctx, pushOf("t", streamOf("a", model.Entry{Timestamp: at(time.Duration(i)), Line: noise(i, 300_000)}))))
+	}
+	require.NoError(t, db.cutAndFlush(ctx, "t")) // the log stays, as if another tenant needed it
+	want := all(t, db, "t")
+	tn := db.lookup("t")
+	db.dropBad(tn, tn.view.blocks[0], fmt.Errorf("test"))
+	last := path.Join(testDir, walName, fmt.Sprintf("%010d.wal", db.log.State().Next.Segment()))
+	inject.Arm(vfs.Fault{At: 2, Err: syscall.EMFILE, Match: func(op vfs.Op) bool { return op.Kind == vfs.OpOpen && op.Name == last }})
+	require.Error(t, db.recoverLost(ctx, tn))
+	inject.Disarm()
+	require.NotEmpty(t, all(t, db, "t"), "some is there")
+	require.NoError(t, db.cutAndFlush(ctx, "t"))
+	require.NoError(t, db.recoverLost(ctx, tn))
+	require.Equal(t, want, all(t, db, "t"))
+}
+
+// cutAndFlush flushes one tenant and drops no log.
+func (db *DB) cutAndFlush(ctx context.Context, id model.TenantID) error {
+	db.flushMu.Lock()
+	defer db.flushMu.Unlock()
+	_, err := db.flushAll(ctx, db.lookup(id))
+	return err
 }
