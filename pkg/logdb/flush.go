@@ -433,7 +433,7 @@ func (db *DB) dropLog(ctx context.Context) error {
 	if err != nil {
 		return logError(err)
 	}
-	if err := db.log.DropBefore(need); err != nil {
+	if err := db.log.DropBefore(min(need, db.lostFrom())); err != nil {
 		return fmt.Errorf("drop log: %w", err)
 	}
 	first := db.log.State().First

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 
@@ -142,6 +143,22 @@ func (t *tenant) keepLost(p *record.Push, at wal.Position, days []string) {
 				slices.ContainsFunc(masks, func(ts *tombstone) bool { return ts.hides(&e) })
 		})
 	}
+}
+
+// lostFrom is where the log begins to be needed for blocks that nobody has tried to get back yet.
+func (db *DB) lostFrom() wal.Position {
+	from := wal.Position(math.MaxUint64)
+	for _, t := range db.allTenants() {
+		t.mu.RLock()
+		lost := slices.Clone(t.lost)
+		t.mu.RUnlock()
+		for _, b := range lost {
+			if r, ok := db.rangeOf(t.id, b); ok {
+				from = min(from, r.from)
+			}
+		}
+	}
+	return from
 }
 
 func (t *tenant) hasRecovered() bool {

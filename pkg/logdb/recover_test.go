@@ -299,3 +299,19 @@ func (db *DB) cutAndFlush(ctx context.Context, id model.TenantID) error {
 	_, err := db.flushAll(ctx, db.lookup(id))
 	return err
 }
+
+// A flush that comes between the quarantine of a block and its recovery leaves the log that this needs.
+func TestFlushKeepsTheLogOfLostBlocks(t *testing.T) {
+	db := openDB(t, testConfig(t, vfs.NewMem()))
+	ctx := context.Background()
+	flushes(t, db, 1)
+	want := all(t, db, "t")
+	tn := db.lookup("t")
+	db.dropBad(tn, tn.view.blocks[0], fmt.Errorf("test"))
+	for first := db.log.State().First; db.log.State().Next.Segment() == first.Segment(); {
+		fill(t, db, "u", 1<<20)
+	}
+	require.NoError(t, db.Flush(ctx))
+	require.NoError(t, db.recoverLost(ctx, tn))
+	require.Equal(t, want, all(t, db, "t"))
+}
