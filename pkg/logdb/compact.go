@@ -26,18 +26,17 @@ const (
 
 // compact does the merges and rewrites that are due, one after the other, until nothing is left to do.
 func (db *DB) compact(ctx context.Context) error {
+	var errs []error
 	for _, t := range db.allTenants() {
-		for {
-			done, err := db.compactTenant(ctx, t)
-			if err != nil {
-				return err
-			}
-			if done == 0 {
+		for done := 1; done > 0 && ctx.Err() == nil; {
+			var err error
+			if done, err = db.compactTenant(ctx, t); err != nil {
+				errs = append(errs, err)
 				break
 			}
 		}
 	}
-	return nil
+	return errors.Join(append(errs, ctx.Err())...)
 }
 
 // compactTenant does the jobs of one plan and returns how many changed something.

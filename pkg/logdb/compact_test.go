@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"syscall"
 	"testing"
 	"time"
 
@@ -166,4 +167,29 @@ func TestCompactionStopsWhenTheDiskIsShort(t *testing.T) {
 	names, err := fsys.List(path.Join(testDir, tmpName))
 	require.NoError(t, err)
 	require.Empty(t, names)
+}
+
+// A block of one tenant that cannot be read keeps neither retention nor merges from the blocks of others.
+func TestTendingGoesOnBesideABlockThatCannotBeRead(t *testing.T) {
+	inject := vfs.NewInject(vfs.NewMem())
+	cfg := testConfig(t, inject)
+	cfg.Retention = func(id model.TenantID) Retention {
+		if id != "x" {
+			return Retention{}
+		}
+		return Retention{Streams: []StreamRetention{
+			{Matchers: []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "app", "short")}, Period: day},
+		}}
+	}
+	db := openDB(t, cfg)
+	pushDays(t, db, "x", "long", 5)
+	flushes(t, db, 5)
+	want := all(t, db, "t")
+	unreadable := db.lookup("x").view.blocks[0].path
+	inject.Arm(vfs.Fault{At: 1, Forever: true, Err: syscall.EIO, Match: func(op vfs.Op) bool {
+		return op.Kind == vfs.OpOpen && path.Dir(op.Name) == unreadable
+	}})
+	require.ErrorIs(t, db.tendBlocks(context.Background()), syscall.EIO)
+	require.Equal(t, want, all(t, db, "t"))
+	require.Len(t, db.lookup("t").view.blocks, 2)
 }

@@ -2,6 +2,7 @@ package logdb
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -51,21 +52,19 @@ func (db *DB) watch(ctx context.Context) {
 // tendSoon has the next tick tend blocks.
 func (db *DB) tendSoon() { db.asked.Store(true) }
 
-// tendBlocks does what is due for blocks: first what gives space back, then what takes some for a while.
+// tendBlocks does what is due for blocks: first what gives space back, then what takes some for a while. What fails for one
+// block or tenant does not keep it from the others.
 func (db *DB) tendBlocks(ctx context.Context) error {
 	if err := db.moveLeaving(); err != nil {
 		return err
 	}
+	var errs []error
 	for _, t := range db.allTenants() {
-		if err := db.recoverLost(ctx, t); err != nil {
-			return err
-		}
+		errs = append(errs, db.recoverLost(ctx, t))
 	}
-	if err := db.retain(); err != nil {
-		return err
+	errs = append(errs, db.retain(), db.compact(ctx))
+	if len(db.leavingBlocks()) > 0 {
+		return errors.Join(errs...) // after a crash these are there again, and so must be the deletes that hide some of them
 	}
-	if err := db.compact(ctx); err != nil {
-		return err
-	}
-	return db.retireTombstones()
+	return errors.Join(append(errs, db.retireTombstones())...)
 }
