@@ -187,7 +187,7 @@ func (db *DB) writeMerged(ctx context.Context, w *merging) error {
 	}
 	w.took = time.Since(start)
 	w.fresh = []*blockHandle{{
-		meta: done, path: path.Join(dir, meta.ULID.String()), fingerprints: fingerprintsOf(w.merged.Streams), clear: w.applied,
+		meta: done, path: path.Join(dir, meta.ULID.String()), fingerprints: fingerprintsOf(w.merged.Streams), clear: slices.Clip(w.applied), // added to later
 	}}
 	return nil
 }
