@@ -213,6 +213,9 @@ func (w *countWorker) decode(reader *chunk.Reader) (err error) {
 		c.levels = &w.levels
 	}
 	if entries && pairs {
+		if lines {
+			w.metadata.UseLines(w.lines, w.ends)
+		}
 		if err := reader.Metadata(&w.metadata, names...); err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func (s *scanner) readMaskMetadata(o *opened, m *mask) error {
 	for i, p := range m.metadata {
 		names[i] = p.Name
 	}
-	return o.reader.Metadata(&s.single, names...)
+	return s.decodeMetadata(o, &s.single, names...)
 }
 
 // maskEntry is the part of an entry that the mask looks at. It is valid until the next call.

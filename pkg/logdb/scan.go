@@ -330,7 +330,7 @@ func (s *scanner) equalTest(o *opened, p model.Pair) (holds func(entry int) bool
 	size := 4*int64(table.Entries) + int64(table.RawBytes-table.LineBytes)
 	md, err := column(o.key, columnKey{kind: metadataColumn, names: p.Name}, size, &s.single,
 		func(into chunk.Metadata) (chunk.Metadata, error) {
-			err := o.reader.Metadata(&into, p.Name)
+			err := s.decodeMetadata(o, &into, p.Name)
 			return into, err
 		})
 	if err != nil {
@@ -429,9 +429,20 @@ func (s *scanner) readRest(o *opened) error {
 	size := 4*int64(table.Entries) + 2*int64(table.RawBytes-table.LineBytes)
 	md, err := column(o.key, columnKey{kind: metadataColumn, names: s.namesText}, size, &s.metadata,
 		func(into chunk.Metadata) (chunk.Metadata, error) {
-			err := o.reader.Metadata(&into, s.names...)
+			err := s.decodeMetadata(o, &into, s.names...)
 			return into, err
 		})
 	s.decoded.metadata = &md
 	return err
+}
+
+// decodeMetadata decodes metadata. Where that takes the lines it takes those of the query, which mostly needs them as well.
+func (s *scanner) decodeMetadata(o *opened, into *chunk.Metadata, names ...string) error {
+	if o.reader.Table().MetadataTakesLines(names...) {
+		if err := s.readLines(o); err != nil {
+			return err
+		}
+		into.UseLines(s.decoded.lines, s.decoded.ends)
+	}
+	return o.reader.Metadata(into, names...)
 }

@@ -139,7 +139,8 @@ func BenchmarkDecode(b *testing.B) {
 	column("metadata", func() error { return r.Metadata(&md) })
 	column("metadata/dict", func() error { return r.Metadata(&md, "pod") })
 	column("metadata/int", func() error { return r.Metadata(&md, "size") })
-	column("metadata/hex", func() error { return r.Metadata(&md, "trace_id") })
+	column("metadata/inline", func() error { return r.Metadata(&md, "trace_id") })
+	column("metadata/inline/lines", func() error { md.UseLines(lines, ends); return r.Metadata(&md, "trace_id") })
 	column("minutes", func() error { _, err := r.Table().Minutes(nil); return err })
 	column("table", func() error { _, err := DecodeTable(AppendTable(nil, r.Table())); return err })
 	b.Run("zstd", func(b *testing.B) { // the primitive to compare with

@@ -390,6 +390,10 @@ func goldenRuns() []Run {
 	first := entriesOf(400, func(i int, e *model.Entry) {
 		e.Timestamp += model.Timestamp(rng.Int64N(5_000_000) * 1000)
 		e.Level = []string{"info", "info", "warn", "", "notice"}[rng.IntN(5)]
+		trace := fmt.Sprintf("%016x", rng.Uint64())
+		if i%50 > 0 {
+			e.Line += " trace_id=" + trace
+		}
 		e.Metadata = []model.Pair{
 			{Name: "const", Value: "c"},
 			{Name: "dict", Value: []string{"a", "b", "c"}[rng.IntN(3)]},
@@ -397,6 +401,7 @@ func goldenRuns() []Run {
 			{Name: "n", Value: fmt.Sprint(rng.Uint32())},
 			{Name: "text", Value: fmt.Sprintf("/p/%d/%d", i, rng.Uint64())},
 			{Name: "text", Value: "again"},
+			{Name: "trace_id", Value: trace},
 		}
 	})
 	second := entriesOf(300, func(i int, e *model.Entry) { e.Line = "a\n" + e.Line; e.Timestamp -= e.Timestamp % 60_000_000_000 })

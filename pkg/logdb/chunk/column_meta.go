@@ -135,6 +135,7 @@ func (b *builder) metadataPages() {
 	columns, overflow := b.cells.split()
 	dense := slices.Grow(b.cells.dense[:0], len(b.times))[:len(b.times)]
 	b.cells.dense = dense
+	b.places.budget = inlineSearches * len(b.lines)
 	for _, col := range columns {
 		clear(dense)
 		for _, c := range col {
@@ -163,7 +164,11 @@ func (b *builder) metadataPage(c column, values []string, present int) {
 		b.packPage(c, b.page)
 		made := b.columns[len(b.columns)-1]
 		b.columns = b.columns[:len(b.columns)-1]
-		if best.raw == math.MaxUint32 || made.stored < best.stored {
+		limit := best.stored
+		if best.enc == metaInline {
+			limit = inlineSaves*limit + inlineSavesMin
+		}
+		if best.raw == math.MaxUint32 || made.stored < limit {
 			b.pages = b.pages[:start+copy(b.pages[start:], b.pages[at:])]
 			best = made
 			best.offset = uint32(start)
@@ -171,11 +176,19 @@ func (b *builder) metadataPage(c column, values []string, present int) {
 		}
 		b.pages = b.pages[:at]
 	}
+	few := dict != nil && len(dict)*4 <= present // distinct values: nothing beats the dictionary
+	if !few && b.inlinePage(values, present) {
+		try(metaInline)
+		if int(best.stored)*inlineGood < b.places.total() {
+			b.columns = append(b.columns, best)
+			return
+		}
+	}
 	if dict != nil {
 		b.dictPage(values, dict)
 		try(metaDict)
 	}
-	if dict == nil || len(dict)*4 > present { // few distinct values: nothing beats the dictionary
+	if !few {
 		isHex := b.hexPage(values, present)
 		if isHex {
 			try(metaHex)

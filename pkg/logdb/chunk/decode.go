@@ -216,7 +216,8 @@ func (c *Reader) Verify() error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.Lines(nil); err != nil {
+	lines, err := c.Lines(nil)
+	if err != nil {
 		return err
 	}
 	var levels Levels
@@ -224,6 +225,7 @@ func (c *Reader) Verify() error {
 		return err
 	}
 	var md Metadata
+	md.UseLines(lines, ends)
 	if err := c.Metadata(&md); err != nil {
 		return err
 	}

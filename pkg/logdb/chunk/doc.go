@@ -33,6 +33,9 @@
 //	          encoding 2 int:   presence | FOR(present), in plain decimal
 //	          encoding 3 hex:   presence | digits uvarint, even | digits/2 bytes for each one present, lower-case
 //	          encoding 4 text:  texts(entries)
+//	          encoding 5 inline: presence | key length uvarint ≤ 32 | key | FOR(present): place of the value in the line
+//	                    of its entry, counted from behind the first key there, or from 0 where there is none |
+//	                    FOR(present): its length, or 0: the line does not hold it | texts(zeros): the values of these
 //	          presence = byte 0, all present, or byte 1 | bitmap of entries, low bits first.
 //	          A value is never empty; empty means absent.
 //	overflow  count uvarint | count × (length uvarint | name) | FOR(entries): pairs of each entry | pairs uvarint |

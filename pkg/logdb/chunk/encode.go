@@ -56,6 +56,7 @@ type builder struct {
 	columns []column
 
 	ints       []int64
+	places     places
 	page, temp []byte
 }
 
@@ -71,6 +72,7 @@ func (b *builder) reset(o Options) {
 func (b *builder) release() {
 	b.lines = nil
 	b.cells.release()
+	b.places.release()
 	if cap(b.owned)+cap(b.page)+cap(b.temp)+cap(b.pages) > 8*encoderBytesMax {
 		return
 	}

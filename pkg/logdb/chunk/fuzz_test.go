@@ -38,7 +38,8 @@ func seeds(f *testing.F) []*Encoded {
 	golden := encode(f, Options{}, goldenRuns()...)
 	small := encode(f, Options{}, runOf(1, entriesOf(3, func(int, *model.Entry) {})...))
 	overflow := encode(f, Options{}, runOf(1, wideEntries()...))
-	return []*Encoded{golden, plain(f, golden), small, plain(f, small), plain(f, overflow)}
+	inline := plain(f, encode(f, Options{}, runOf(1, inlineEntries(60)...)))
+	return []*Encoded{golden, plain(f, golden), small, plain(f, small), plain(f, overflow), inline}
 }
 
 func FuzzDecodeTable(f *testing.F) {

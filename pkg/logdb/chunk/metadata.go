@@ -19,6 +19,7 @@ type Metadata struct {
 	ends    []uint32 // end of each entry's overflow pairs; nil when there are none
 	values  []byte
 	lengths []uint32
+	given   lineText // by UseLines
 }
 
 // textColumn is one column as text: value i is text number codes[i], or i without codes. Text k ends at ends[k].
@@ -98,8 +99,18 @@ func (m *Metadata) overflow(i int) []overflowPair {
 	return m.pairs[start:m.ends[i]]
 }
 
+// UseLines hands in the lines, and their ends, of the chunk whose metadata is decoded next, so that Reader.Metadata need not
+// decode them for values that stand there. They are read by that one call and not kept.
+func (m *Metadata) UseLines(lines []byte, ends []uint32) {
+	m.given = lineText{lines: lines, ends: ends}
+}
+
 // Metadata decodes metadata into dst, reusing its buffers: that of the given names, or all of it when there are none.
 func (c *Reader) Metadata(dst *Metadata, names ...string) error {
+	given := dst.given
+	dst.given = lineText{}
+	buf := inlineBuffers.Get().(*inlineBuffer)
+	defer buf.release()
 	spare := dst.columns[:cap(dst.columns)]
 	dst.columns, dst.names, dst.pairs, dst.ends = dst.columns[:0], dst.names[:0], dst.pairs[:0], dst.ends[:0]
 	texts := c.table.RawBytes // what the columns that are not dictionaries may decode to, all together
@@ -112,13 +123,10 @@ func (c *Reader) Metadata(dst *Metadata, names ...string) error {
 				into = spare[k]
 			}
 			into.name = col.name
-			if err := c.withPage(col, func(col *column, cur *cursor) error { return into.decode(col, cur, c.table) }); err != nil {
+			if err := c.metadataColumn(&into, col, given, buf, texts); err != nil {
 				return fmt.Errorf("metadata column %q: %w", col.name, err)
 			}
 			if into.kind == textEach {
-				if uint64(len(into.buf)) > texts {
-					return fmt.Errorf("metadata column %q: %w", col.name, corrupt("more text than the chunk has"))
-				}
 				texts -= uint64(len(into.buf))
 			}
 			dst.columns = append(dst.columns, into)
@@ -127,6 +135,24 @@ func (c *Reader) Metadata(dst *Metadata, names ...string) error {
 				return fmt.Errorf("metadata overflow column: %w", err)
 			}
 		}
+	}
+	return nil
+}
+
+// metadataColumn decodes one column, of at most texts bytes when it is not a dictionary.
+func (c *Reader) metadataColumn(into *textColumn, col *column, given lineText, buf *inlineBuffer, texts uint64) error {
+	if col.enc == metaInline {
+		text, err := c.linesFor(given, buf)
+		if err != nil {
+			return err
+		}
+		return c.withPage(col, func(_ *column, cur *cursor) error { return into.decodeInline(cur, text, buf, texts) })
+	}
+	if err := c.withPage(col, func(col *column, cur *cursor) error { return into.decode(col, cur, c.table) }); err != nil {
+		return err
+	}
+	if into.kind == textEach && uint64(len(into.buf)) > texts {
+		return corrupt("more text than the chunk has")
 	}
 	return nil
 }

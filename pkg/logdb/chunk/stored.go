@@ -40,6 +40,7 @@ func (c *Reader) VerifyFilters(f Filter, m MetaFilter) error {
 		return corrupt("filter differs from that of the lines")
 	}
 	var md Metadata
+	md.UseLines(lines, ends)
 	if err := c.Metadata(&md); err != nil {
 		return fmt.Errorf("verify filters: %w", err)
 	}

@@ -87,6 +87,7 @@ func (t *Table) PagesBytes() uint64 {
 // MetadataBytesMax bounds what decoding all metadata of the chunk allocates.
 func (t *Table) MetadataBytesMax() int64 {
 	var n int64
+	inline := false
 	for i := range t.columns {
 		switch c := &t.columns[i]; c.kind {
 		case columnMetadata:
@@ -94,9 +95,13 @@ func (t *Table) MetadataBytesMax() int64 {
 			if c.enc == metaInt {
 				n += intTextMax * int64(t.Entries)
 			}
+			inline = inline || c.enc == metaInline
 		case columnOverflow:
 			n += 8*int64(c.raw) + 4*int64(t.Entries)
 		}
+	}
+	if inline { // all values together, the lines and what is known of each, once for all such columns
+		n += int64(t.RawBytes) + int64(t.LineBytes) + 20*int64(t.Entries)
 	}
 	return n
 }

@@ -89,6 +89,7 @@ func (d *decoded) decode(r *chunk.Reader) (err error) {
 	if err := r.Levels(&d.levels); err != nil {
 		return err
 	}
+	d.metadata.UseLines(d.lines, d.ends)
 	return r.Metadata(&d.metadata)
 }
 

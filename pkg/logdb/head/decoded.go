@@ -105,6 +105,7 @@ func (c *decodedChunk) decode(r *chunk.Reader) (err error) {
 	if err := r.Levels(&c.levels); err != nil {
 		return err
 	}
+	c.metadata.UseLines(c.lines, c.ends)
 	if err := r.Metadata(&c.metadata); err != nil {
 		return err
 	}
