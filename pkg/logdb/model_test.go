@@ -227,8 +227,17 @@ func (m *modelRun) entry() model.Entry {
 			e.Metadata = append(e.Metadata, model.Pair{Name: name, Value: fmt.Sprint(m.rng.IntN(1 + m.serial))})
 		}
 	}
+	if m.rng.IntN(2) == 0 { // an id that the line holds, most often
+		id := requestID(m.serial)
+		if m.rng.IntN(10) > 0 {
+			e.Line += " request=" + id
+		}
+		e.Metadata = append(e.Metadata, model.Pair{Name: "zrequest", Value: id})
+	}
 	return e
 }
+
+func requestID(serial int) string { return fmt.Sprintf("%016x", uint64(serial)*0x9e3779b97f4a7c15) }
 
 func (m *modelRun) append() {
 	tenant := m.tenant()
@@ -295,7 +304,8 @@ func (m *modelRun) delete() {
 	case 2:
 		r.Filters = []storage.LineFilter{{Kind: storage.FilterRegexp, Any: []string{"(?i)error|x$"}}, {Any: []string{"3"}, Negate: true}}
 	default:
-		r.Metadata = []model.Pair{{Name: "trace", Value: fmt.Sprint(m.rng.IntN(1 + m.serial/10))}}
+		r.Metadata = []model.Pair{pick(m.rng, model.Pair{Name: "trace", Value: fmt.Sprint(m.rng.IntN(1 + m.serial/10))},
+			model.Pair{Name: "zrequest", Value: requestID(m.rng.IntN(1 + m.serial))})}
 	}
 	_, err := m.db.Delete(context.Background(), tenant, r)
 	require.NoError(m.t, err)
@@ -402,6 +412,7 @@ func (m *modelRun) request() storage.SelectRequest {
 		r.MetadataEqual = append(r.MetadataEqual, pick(m.rng,
 			model.Pair{Name: "trace", Value: fmt.Sprint(m.rng.IntN(1 + m.serial))},
 			model.Pair{Name: "env", Value: "decided by some streams"},
+			model.Pair{Name: "zrequest", Value: requestID(m.rng.IntN(1 + m.serial))},
 			model.Pair{Name: levelName, Value: pick(m.rng, "error", "own", "nothing")}))
 	}
 	return r

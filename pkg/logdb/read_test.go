@@ -480,3 +480,35 @@ func TestMetricsOfReadingHaveNames(t *testing.T) {
 	require.NotContains(t, skipNames[:], "")
 	require.Equal(t, "time filter metadata level delete rank", strings.Join(skipNames[:], " "))
 }
+
+// TestMetadataInLines: a column that points into the lines takes them from the query, which decodes them once.
+func TestMetadataInLines(t *testing.T) {
+	cfg := testConfig(t, vfs.NewMem())
+	cfg.CacheBytes = 1
+	db := openDB(t, cfg)
+	s := streamOf("app")
+	for i := range 500 {
+		s.Entries = append(s.Entries, model.Entry{
+			Timestamp: at(time.Duration(i)), Line: fmt.Sprintf("%s trace=%s", noise(i, i%50), requestID(i)),
+			Metadata: []model.Pair{{Name: "trace", Value: requestID(i)}, {Name: "zone", Value: noise(-1-i, 9)}},
+		})
+	}
+	require.NoError(t, db.Append(context.Background(), pushOf("t", s)))
+	require.NoError(t, db.Flush(context.Background()))
+	f := func(want int, decoded float64, columns storage.Columns, names []string, pairs ...model.Pair) {
+		t.Helper()
+		before := linesDecoded(db)
+		r := storage.SelectRequest{Matchers: anyApp(), Interval: always, MetadataEqual: pairs, Columns: columns, MetadataNames: names}
+		got, _ := askStats(t, db, "t", r)
+		require.Len(t, got, want)
+		require.Equal(t, decoded, linesDecoded(db)-before)
+	}
+	trace := model.Pair{Name: "trace", Value: requestID(77)}
+	f(1, 1, storage.ColumnLine|storage.ColumnMetadata, nil, trace)
+	f(1, 1, storage.ColumnLine, nil, trace)
+	f(1, 1, 0, nil, trace)
+	f(500, 1, storage.ColumnMetadata, nil)
+	f(500, 0, storage.ColumnMetadata, []string{"zone"})
+	f(1, 0, storage.ColumnLineBytes, nil, model.Pair{Name: "zone", Value: noise(-78, 9)})
+	f(0, 0, storage.ColumnLine|storage.ColumnMetadata, nil, model.Pair{Name: "trace", Value: requestID(1000)}) // the filter knows
+}

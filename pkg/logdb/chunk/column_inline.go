@@ -12,14 +12,14 @@ import (
 const (
 	metaInline = 5 // presence, key, places behind the key as FOR, lengths as FOR, then the values that lines do not hold
 
-	inlineValueMin  = 8  // bytes; shorter values are not searched for: packed they take about as little
-	inlineSamples   = 16 // values that tell whether it is worth to look for the others
-	inlineKeyMax    = 32 // bytes
-	inlineKeyLetter = 2  // letters and digits that a key has at least, so that it is more than `: "`
-	inlineSearches  = 16 // times that all searches of a chunk may read its lines: many columns must not stall a seal
-	inlineSaves     = 2  // times that another encoding may be as large, and 64 bytes: it is read without the lines
-	inlineSavesMin  = 64
-	inlineGood      = 32 // a page of less than this part of its values is the best without a look at other encodings
+	inlineValueMin   = 8  // bytes; shorter values are not searched for: packed they take about as little
+	inlineSamples    = 16 // values that tell whether it is worth to look for the others
+	inlineKeyMax     = 32 // bytes
+	inlineKeyLetters = 2  // letters and digits that a key has at least, so that it is more than `: "`
+	inlineSearches   = 16 // times that all searches of a chunk may read its lines: many columns must not stall a seal
+	inlineSaves      = 2  // times that another encoding may be as large, and 64 bytes: it is read without the lines
+	inlineSavesMin   = 64
+	inlineGood       = 32 // a page of less than this part of its values is the best without a look at other encodings
 )
 
 // places is where the values of a column stand in their lines.
@@ -42,11 +42,14 @@ func (p *places) total() (n int) {
 
 // inlinePage reports whether enough values stand in their lines, and then makes the page.
 func (b *builder) inlinePage(values []string, present int) bool {
+	p := &b.places
+	if p.budget < 0 {
+		return false
+	}
 	key, ok := b.sampleInline(values, present)
 	if !ok {
 		return false
 	}
-	p := &b.places
 	p.offsets, p.lengths, p.missing = p.offsets[:0], p.lengths[:0], p.missing[:0]
 	offset, end := 0, 0
 	for i, v := range values {
@@ -122,11 +125,11 @@ func lastKey(text string) string {
 		switch c := text[i]; {
 		case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'z':
 			letters++
-		case letters >= inlineKeyLetter && (c <= ' ' || strings.IndexByte(",;{&|", c) >= 0):
+		case letters >= inlineKeyLetters && (c <= ' ' || strings.IndexByte(",;{&|", c) >= 0):
 			return text[i:]
 		}
 	}
-	if letters < inlineKeyLetter {
+	if letters < inlineKeyLetters {
 		return ""
 	}
 	return text
