@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/woodshed-logs/woodshed/pkg/model"
@@ -8,11 +9,15 @@ import (
 
 // Rows are entries in memory, column by column, in arrival order. The zero value is empty and ready.
 //
-// One goroutine at a time may call Append or Snapshot (the owner's lock); a View taken from it is then read without any
+// One goroutine at a time may call Append, and none Snapshot meanwhile (the owner's lock); a View taken from it is then read without any
 // lock while appends go on, because an append only writes beyond the lengths that earlier views hold: bytes that a view
 // can see never change and never move under it (growth copies to a new array and leaves the old one to its views).
+//
+// Snapshot may be called by several goroutines at once while nobody appends. Rows of which no Snapshot was ever taken are
+// seen by their owner alone (Peek): the arrays that they outgrow, and with Recycle all, are used again for other rows.
 type Rows struct {
-	v View
+	v     View
+	shown atomic.Bool // a Snapshot was taken: the arrays are left to it and the collector
 
 	levelCodes map[string]uint16 // level → code, only those beyond the known ones
 	nameCodes  map[string]uint32 // metadata name → code
@@ -76,41 +81,53 @@ func (r *Rows) Append(e model.Entry) {
 		v.unordered = true
 	}
 	v.minT, v.maxT = min(v.minT, e.Timestamp), max(v.maxT, e.Timestamp)
+	if n == cap(v.times) {
+		v.times = timeVectors.Grow(v.times, 1, r.shown.Load())
+	}
 	v.times = append(v.times, e.Timestamp)
-	v.lines = append(room(v.lines, len(e.Line)), e.Line...)
-	v.ends = append(v.ends, uint32(len(v.lines)))
+	if len(v.lines)+len(e.Line) > cap(v.lines) {
+		v.lines = byteVectors.Grow(v.lines, len(e.Line), r.shown.Load())
+	}
+	v.lines = append(v.lines, e.Line...)
+	v.ends = r.appendEnd(v.ends, len(v.lines))
 	v.raw += int64(len(e.Line))
 	if e.Level != "" {
-		for len(v.levels) < n { // entries without a level cost nothing until the first one that has it
-			v.levels = append(v.levels, levelAbsent)
-		}
-		code := r.levelCode(e.Level)
-		v.levels = append(v.levels, code)
-		if code >= levelCustom {
-			v.raw += int64(len(e.Level))
-		}
+		r.appendLevel(n, e.Level)
 	}
 	if len(e.Metadata) > 0 {
 		r.appendMetadata(n, e.Metadata)
 	}
 }
 
-// room returns b with room for n more bytes. Text makes up most of the rows: it grows by half, not by a quarter as append
-// would, which copies half as much on the way to a full chunk, and never beyond what a chunk takes.
-func room(b []byte, n int) []byte {
-	need := len(b) + n
-	if need <= cap(b) {
-		return b
+func (r *Rows) appendEnd(ends []uint32, end int) []uint32 {
+	if len(ends) == cap(ends) {
+		ends = uint32Vectors.Grow(ends, 1, r.shown.Load())
 	}
-	grown := make([]byte, len(b), max(need, min(cap(b)+cap(b)/2+64, RawBytesMax)))
-	copy(grown, b)
-	return grown
+	return append(ends, uint32(end))
+}
+
+func (r *Rows) appendLevel(n int, level string) {
+	v := &r.v
+	if n >= cap(v.levels) {
+		v.levels = uint16Vectors.Grow(v.levels, n+1-len(v.levels), r.shown.Load())
+	}
+	for len(v.levels) < n { // entries without a level cost nothing until the first one that has it
+		v.levels = append(v.levels, levelAbsent)
+	}
+	code := r.levelCode(level)
+	v.levels = append(v.levels, code)
+	if code >= levelCustom {
+		v.raw += int64(len(level))
+	}
 }
 
 func (r *Rows) appendMetadata(n int, md []model.Pair) {
 	v := &r.v
 	for len(v.pairEnds) < n {
-		v.pairEnds = append(v.pairEnds, uint32(len(v.pairs)))
+		v.pairEnds = r.appendEnd(v.pairEnds, len(v.pairs))
+	}
+	if len(v.pairs)+len(md) > cap(v.pairs) {
+		v.pairs = pairVectors.Grow(v.pairs, len(md), r.shown.Load())
 	}
 	for _, p := range md {
 		if p.Value == "" {
@@ -120,14 +137,17 @@ func (r *Rows) appendMetadata(n int, md []model.Pair) {
 		code := r.nameCode(p.Name)
 		last := r.lastPair[code]
 		if string(v.values[last.start:last.end]) != p.Value { // a pod's name is the same in every entry: keep it once
+			if len(v.values)+len(p.Value) > cap(v.values) {
+				v.values = byteVectors.Grow(v.values, len(p.Value), r.shown.Load())
+			}
 			start := uint32(len(v.values))
-			v.values = append(room(v.values, len(p.Value)), p.Value...)
+			v.values = append(v.values, p.Value...)
 			last = pair{name: code, start: start, end: uint32(len(v.values))}
 			r.lastPair[code] = last
 		}
 		v.pairs = append(v.pairs, last)
 	}
-	v.pairEnds = append(v.pairEnds, uint32(len(v.pairs)))
+	v.pairEnds = r.appendEnd(v.pairEnds, len(v.pairs))
 }
 
 func (r *Rows) levelCode(level string) uint16 {
@@ -191,8 +211,33 @@ func (r *Rows) MemoryBytes() int64 {
 	return n
 }
 
-// Snapshot returns what is there now.
-func (r *Rows) Snapshot() View { return r.v }
+// Snapshot returns what is there now. It stays valid for ever.
+func (r *Rows) Snapshot() View {
+	if !r.shown.Load() { // readers share the line
+		r.shown.Store(true)
+	}
+	return r.v
+}
+
+// Peek is what is there now for the owner's eyes: neither it nor a string from it may be used after the next Append or
+// Recycle.
+func (r *Rows) Peek() *View { return &r.v }
+
+// Recycle ends the rows: unless a Snapshot may still read them, other rows will use their arrays.
+func (r *Rows) Recycle() {
+	v := &r.v
+	if r.shown.Load() {
+		return
+	}
+	timeVectors.Recycle(v.times)
+	byteVectors.Recycle(v.lines)
+	uint32Vectors.Recycle(v.ends)
+	uint16Vectors.Recycle(v.levels)
+	pairVectors.Recycle(v.pairs)
+	uint32Vectors.Recycle(v.pairEnds)
+	byteVectors.Recycle(v.values)
+	*v = View{}
+}
 
 // Len returns the number of entries.
 func (v *View) Len() int { return len(v.times) }

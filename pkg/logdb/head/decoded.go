@@ -38,7 +38,7 @@ func (d *decodedPart) holds(c partRun, e *model.Entry, hash uint64) bool {
 			return false
 		}
 		d.run, d.rows, d.byHash = c.run, rows, make(map[uint64][]int32, rows.Len())
-		view := rows.Snapshot()
+		view := rows.Peek()
 		for i := range view.Len() {
 			entry := view.Entry(i)
 			h := entryHash(&entry)
@@ -46,9 +46,9 @@ func (d *decodedPart) holds(c partRun, e *model.Entry, hash uint64) bool {
 		}
 		d.count()
 	}
-	view := d.rows.Snapshot()
+	view := d.rows.Peek()
 	for _, i := range d.byHash[hash] {
-		if sameEntry(&view, int(i), e) {
+		if sameEntry(view, int(i), e) {
 			return true
 		}
 	}
@@ -63,8 +63,9 @@ func (d *decodedPart) rowsOf(c partRun) (*chunk.Rows, error) {
 	rows := &chunk.Rows{}
 	r := &c.part.runs[c.run]
 	if c.part.chunks == nil {
-		for i := range r.view.Len() {
-			rows.Append(r.view.Entry(i))
+		view := r.rows.Peek()
+		for i := range view.Len() {
+			rows.Append(view.Entry(i))
 		}
 		return rows, nil
 	}

@@ -27,7 +27,7 @@ type Part struct {
 // closedRun is one stream's rows in a part.
 type closedRun struct {
 	ref              model.StreamRef
-	view             *chunk.View // until sealed
+	rows             *chunk.Rows // until sealed
 	minTime, maxTime model.Timestamp
 	hashes           []uint64 // of the entries: by arrival until sealed, then ascending
 	sorted           bool
@@ -55,10 +55,10 @@ func (h *Head) closeRunsLocked(runs []*run) *Part {
 	p := &Part{head: h, runs: make([]closedRun, len(runs))}
 	opened := int64(0)
 	for i, r := range runs {
-		view := r.rows.Snapshot()
-		p.runs[i] = closedRun{ref: r.ref, view: &view, minTime: view.MinTime(), maxTime: view.MaxTime(), hashes: r.hashes}
-		p.memory += r.memoryBytes() + closedRunBytes
 		opened += r.memoryBytes()
+		r.byHash = nil // the rows keep the run alive
+		p.runs[i] = closedRun{ref: r.ref, rows: &r.rows, minTime: r.rows.MinTime(), maxTime: r.rows.MaxTime(), hashes: r.hashes}
+		p.memory += r.memoryBytes() + closedRunBytes
 		s := h.streams[r.ref]
 		s.run = nil
 		s.closed = append(s.closed, partRun{part: p, run: i})
@@ -154,9 +154,9 @@ func (p *Part) Seal(o chunk.Options) error {
 	for i := range p.runs {
 		r := &p.runs[i]
 		if !done {
-			runs[i] = chunk.Run{Ref: r.ref, Rows: *r.view}
+			runs[i] = chunk.Run{Ref: r.ref, Rows: *r.rows.Peek()} // only Seal ends the rows, and p.sealing is held
 			hashes[i] = r.hashes
-			addDays(days, r.view)
+			addDays(days, r.rows.Peek())
 		}
 	}
 	h.mu.RUnlock()
@@ -168,14 +168,17 @@ func (p *Part) Seal(o chunk.Options) error {
 		return fmt.Errorf("seal %d runs: %w", len(runs), err)
 	}
 	for i := range hashes {
-		hashes[i] = slices.Sorted(slices.Values(hashes[i]))
+		hashes[i] = slices.Clone(hashes[i])
+		slices.Sort(hashes[i])
 	}
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range p.runs {
 		r := &p.runs[i]
-		r.view, r.hashes, r.sorted = nil, hashes[i], true
+		r.rows.Recycle() // what Encode made holds nothing of them
+		hashVectors.Recycle(r.hashes)
+		r.rows, r.hashes, r.sorted = nil, hashes[i], true
 	}
 	p.chunks = chunks
 	h.addClosed(-p.memory)

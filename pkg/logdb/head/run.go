@@ -24,6 +24,8 @@ type run struct {
 // equalTimesScanMax is how many entries of one timestamp are compared one by one before a map is made for the run.
 const equalTimesScanMax = 32
 
+var hashVectors chunk.Vectors[uint64]
+
 // mapEntryBytes is about what a map slot of byHash costs.
 const mapEntryBytes = 24
 
@@ -32,6 +34,9 @@ func (r *run) append(e *model.Entry, hash uint64, arrival model.Timestamp) {
 		r.byHash[hash] = int32(r.rows.Len())
 	}
 	r.rows.Append(*e)
+	if len(r.hashes) == cap(r.hashes) {
+		r.hashes = hashVectors.Grow(r.hashes, 1, false) // no query sees them
+	}
 	r.hashes = append(r.hashes, hash)
 	r.last = arrival
 }
@@ -46,21 +51,21 @@ func (r *run) find(e *model.Entry, hash uint64) int {
 	if r.rows.Len() == 0 || e.Timestamp < r.rows.MinTime() || e.Timestamp > r.rows.MaxTime() {
 		return -1
 	}
-	view := r.rows.Snapshot()
+	view := r.rows.Peek()
 	if r.byHash == nil && r.rows.InOrder() {
 		times := view.Timestamps()
 		first := sort.Search(len(times), func(i int) bool { return times[i] >= e.Timestamp })
 		for i := first; i < len(times) && times[i] == e.Timestamp; i++ {
 			if i-first == equalTimesScanMax {
-				return r.findByHash(&view, e, hash)
+				return r.findByHash(view, e, hash)
 			}
-			if r.hashes[i] == hash && sameEntry(&view, i, e) {
+			if r.hashes[i] == hash && sameEntry(view, i, e) {
 				return i
 			}
 		}
 		return -1
 	}
-	return r.findByHash(&view, e, hash)
+	return r.findByHash(view, e, hash)
 }
 
 func (r *run) findByHash(view *chunk.View, e *model.Entry, hash uint64) int {

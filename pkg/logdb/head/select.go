@@ -89,7 +89,7 @@ func (p *Part) appendPieces(pieces []Piece, byRef map[model.StreamRef]int, iv mo
 			r := &p.runs[i]
 			stream, ok := byRef[r.ref]
 			if ok && iv.Overlaps(r.minTime, r.maxTime) {
-				pieces = append(pieces, viewPiece(*r.view, stream))
+				pieces = append(pieces, viewPiece(r.rows.Snapshot(), stream))
 			}
 		}
 		return pieces
