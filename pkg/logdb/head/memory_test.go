@@ -98,3 +98,43 @@ func TestSameQuestionHasTheSameOrder(t *testing.T) {
 		}
 	}
 }
+
+// A head that was cut is asked for no duplicates: it keeps nothing to find them by, whenever its parts are sealed.
+func TestCutHeadForgetsHashes(t *testing.T) {
+	const entries = 1000
+	h := New(new(Account))
+	held := func(f func()) (closed, sealed int64) {
+		closed, sealed = h.Bytes().Closed.Load(), h.Bytes().Sealed.Load()
+		f()
+		return closed - h.Bytes().Closed.Load(), sealed - h.Bytes().Sealed.Load()
+	}
+	var parts [3][]*Part
+	for i := range parts {
+		h.Apply(manySmall(1, i*entries), 1)
+		for j := range entries - 1 {
+			h.Apply([]model.Stream{push("app-00000", entry(model.Timestamp(i*entries+j+1), fmt.Sprint("line ", j)))}, 1)
+		}
+		if i < 2 {
+			parts[i] = h.CloseOldest(1 << 30)
+		}
+	}
+	sealAll(t, parts[0])
+	closed, sealed := held(func() { parts[2] = h.Freeze() })
+	require.EqualValues(t, 4*entries, sealed, "half a hash for each sealed entry")
+	require.Less(t, closed, int64(0), "what was open is closed now")
+	sealAll(t, parts[1])
+	sealAll(t, parts[2])
+	require.Zero(t, h.Bytes().Closed.Load())
+	for _, p := range h.Parts() {
+		for i := range p.runs {
+			require.Zero(t, p.runs[i].hashBytes())
+		}
+	}
+	all, err := h.Sealed()
+	require.NoError(t, err)
+	want := int64(len(parts)) * closedRunBytes
+	for _, c := range all.Chunks {
+		want += c.MemoryBytes()
+	}
+	require.Equal(t, want, h.Bytes().Sealed.Load())
+}

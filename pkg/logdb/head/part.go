@@ -29,20 +29,33 @@ type closedRun struct {
 	ref              model.StreamRef
 	rows             *chunk.Rows // until sealed
 	minTime, maxTime model.Timestamp
-	hashes           []uint64 // of the entries: by arrival until sealed, then ascending
-	sorted           bool
+	hashes           []uint64 // of the entries, by arrival; until sealed or cut
+	sorted           []uint32 // lower halves of the hashes, ascending; from sealed until cut
 }
 
 // closedRunBytes is what a closed run costs besides its rows and hashes: itself, and its place in stream.closed.
 const closedRunBytes = int64(unsafe.Sizeof(closedRun{})) + 2*int64(unsafe.Sizeof(partRun{}))
 
-// mayHold reports whether an entry with this hash is in the run, but for equal hashes of different entries.
+// mayHold reports whether an entry with this hash is in the run, but for equal hashes of different entries. Half a hash
+// is enough for a sealed run: one of 65,000 other entries is decoded for nothing, and they are kept by the million.
 func (r *closedRun) mayHold(hash uint64) bool {
-	if r.sorted {
-		_, ok := slices.BinarySearch(r.hashes, hash)
+	if r.rows == nil {
+		_, ok := slices.BinarySearch(r.sorted, uint32(hash))
 		return ok
 	}
 	return slices.Contains(r.hashes, hash)
+}
+
+func (r *closedRun) hashBytes() int64 { return int64(cap(r.hashes))*8 + int64(cap(r.sorted))*4 }
+
+// sortedHalves returns the lower halves in ascending order.
+func sortedHalves(hashes []uint64) []uint32 {
+	out := make([]uint32, len(hashes))
+	for i, h := range hashes {
+		out[i] = uint32(h)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // aloneBytesMin is the size from which a run becomes a chunk of its own even when others are closed with it.
@@ -56,9 +69,10 @@ func (h *Head) closeRunsLocked(runs []*run) *Part {
 	opened := int64(0)
 	for i, r := range runs {
 		opened += r.memoryBytes()
-		r.byHash = nil // the rows keep the run alive
+		r.byHash = nil // the run stays as long as its rows, and hashes may go before
 		p.runs[i] = closedRun{ref: r.ref, rows: &r.rows, minTime: r.rows.MinTime(), maxTime: r.rows.MaxTime(), hashes: r.hashes}
 		p.memory += r.memoryBytes() + closedRunBytes
+		r.hashes = nil
 		s := h.streams[r.ref]
 		s.run = nil
 		s.closed = append(s.closed, partRun{part: p, run: i})
@@ -91,7 +105,27 @@ func (h *Head) Freeze() []*Part {
 	h.frozen = true
 	h.byHash = nil
 	h.forgetDecodedLocked()
-	return h.packLocked(func(*run) bool { return true }, -1)
+	parts := h.packLocked(func(*run) bool { return true }, -1)
+	for _, p := range h.parts {
+		p.forgetHashesLocked()
+	}
+	return parts
+}
+
+// forgetHashesLocked gives back what only Apply needs. A Seal under way may still read the arrays: they are not recycled.
+func (p *Part) forgetHashesLocked() {
+	n := int64(0)
+	for i := range p.runs {
+		r := &p.runs[i]
+		n += r.hashBytes()
+		r.hashes, r.sorted = nil, nil
+	}
+	if p.chunks != nil {
+		p.head.addSealed(-n)
+		return
+	}
+	p.memory -= n
+	p.head.addClosed(-n)
 }
 
 // packLocked closes the open runs that want accepts, oldest first until their memory reaches bytes (negative: all). Runs
@@ -149,7 +183,7 @@ func (p *Part) Seal(o chunk.Options) error {
 	h.mu.RLock()
 	done := p.chunks != nil
 	runs := make([]chunk.Run, len(p.runs))
-	hashes := make([][]uint64, len(p.runs))
+	hashes := make([][]uint64, len(p.runs)) // none in a head that was cut
 	days := map[int64]struct{}{}
 	for i := range p.runs {
 		r := &p.runs[i]
@@ -167,9 +201,9 @@ func (p *Part) Seal(o chunk.Options) error {
 	if err != nil {
 		return fmt.Errorf("seal %d runs: %w", len(runs), err)
 	}
+	sorted := make([][]uint32, len(p.runs))
 	for i := range hashes {
-		hashes[i] = slices.Clone(hashes[i])
-		slices.Sort(hashes[i])
+		sorted[i] = sortedHalves(hashes[i])
 	}
 
 	h.mu.Lock()
@@ -178,7 +212,10 @@ func (p *Part) Seal(o chunk.Options) error {
 		r := &p.runs[i]
 		r.rows.Recycle() // what Encode made holds nothing of them
 		hashVectors.Recycle(r.hashes)
-		r.rows, r.hashes, r.sorted = nil, hashes[i], true
+		r.rows, r.hashes = nil, nil
+		if !h.frozen {
+			r.sorted = sorted[i]
+		}
 	}
 	p.chunks = chunks
 	h.addClosed(-p.memory)
@@ -192,7 +229,7 @@ func (p *Part) sealedBytes() int64 {
 		n += c.MemoryBytes()
 	}
 	for i := range p.runs {
-		n += int64(cap(p.runs[i].hashes))*8 + closedRunBytes
+		n += p.runs[i].hashBytes() + closedRunBytes
 	}
 	return n
 }
