@@ -6,9 +6,17 @@
 // position in state.json and drops the log below. Opening puts it together again: complete groups of blocks count, marks
 // say where each tenant's log begins, and replay applies the rest by the same code as the first time.
 //
-// What holds at every moment, after any crash too: an acknowledged entry is in exactly one of log-and-head or block as a
-// query sees it; blocks never change; a mark never exceeds what complete blocks hold. The package knows records, chunks
-// and blocks, but neither HTTP nor LogQL: it implements storage.Appender and storage.Querier.
+// What a tenant's entries are in at one moment is a view: heads, blocks, and the deletes that mask some of them. Flush,
+// compaction, retention, delete and quarantine install another one in one step; a query holds the one that it began with.
+//
+// What holds at every moment, after any crash too: an acknowledged entry that no retention and no delete took is in exactly
+// one of log-and-head or block as a query sees it; blocks never change; a mark never exceeds what complete blocks hold, or
+// held before a removal; state.json forgets where the log has a block's records before anybody removes or replaces the block.
+// The package knows records, chunks and blocks, but neither HTTP nor LogQL: it implements storage.Appender, storage.Querier
+// and storage.Deleter.
+//
+// Locks are taken in this order: flushMu, leaving.mu, stateMu; tenant.mu, blockHandle.mu, then those of the caches. None is held
+// while the log is waited for but flushMu, and none that queries or pushes need is held across I/O.
 package logdb
 
 import (
@@ -328,4 +336,5 @@ func (db *DB) Appended() (entries, bytes uint64) {
 var (
 	_ storage.Appender = (*DB)(nil)
 	_ storage.Querier  = (*DB)(nil)
+	_ storage.Deleter  = (*DB)(nil)
 )
