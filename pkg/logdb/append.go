@@ -43,7 +43,7 @@ func (db *DB) Append(ctx context.Context, p storage.Push) error {
 	if err := db.log.Append(ctx, r); err != nil {
 		return logError(err)
 	}
-	db.watchPushed(pushed.Load()) // here, not in Apply: everybody waits for that
+	db.watchPushed(pushed.Load())
 	return nil
 }
 

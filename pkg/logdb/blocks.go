@@ -63,6 +63,9 @@ func (c *blockCache) acquire(h *blockHandle, fsys vfs.FS) (*block.Block, error) 
 		if errors.Is(err, block.ErrCorrupt) {
 			b, err = block.Open(fsys, h.path) // only a second read of the same makes it corruption
 		}
+		if errors.Is(err, fs.ErrNotExist) { // somebody removed it by hand: it is as lost as a corrupt one
+			err = fmt.Errorf("%w: its directory is gone", storage.ErrCorrupt)
+		}
 		if err != nil {
 			h.mu.Unlock()
 			return nil, fmt.Errorf("open block %s: %w", h.meta.ULID, err)
@@ -253,6 +256,9 @@ func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
 	found := false
 	t.update(db, func(b []*blockHandle, ts []*tombstone) ([]*blockHandle, []*tombstone) {
 		found = slices.Contains(b, h)
+		for _, other := range b {
+			other.stuck.Store(false) // it may have been this one that kept them from being merged
+		}
 		return without(b, h), ts
 	})
 	text := h.corruptText(t.id, cause)
@@ -264,8 +270,10 @@ func (db *DB) dropBad(t *tenant, h *blockHandle, cause error) string {
 	h.mu.Unlock()
 	db.metrics.badBlocks.Inc()
 	db.faults.add(text)
-	if err := db.quarantine(h.directory(), string(t.id)+"-"+h.meta.ULID.String(), text); err != nil {
-		db.cfg.Logger.Error("corrupt block could not be moved to quarantine", "block", h.meta.ULID, "err", err)
+	c := condemned{dir: h.directory(), name: string(t.id) + "-" + h.meta.ULID.String(), reason: text}
+	if err := db.quarantine(c.dir, c.name, c.reason); err != nil {
+		db.cfg.Logger.Error("corrupt block could not be moved to quarantine; it is tried again", "block", h.meta.ULID, "err", err)
+		db.leaving.condemn(c)
 	}
 	if _, ok := db.rangeOf(t.id, groupBlock{ULID: h.meta.ULID, Day: h.meta.Day}); ok {
 		t.mu.Lock()
@@ -289,7 +297,7 @@ func (db *DB) quarantine(dir, name, reason string) error {
 	if err := vfs.MkdirAllSynced(fsys, to); err != nil {
 		return err
 	}
-	if err := fsys.Rename(dir, path.Join(to, name)); err != nil {
+	if err := fsys.Rename(dir, path.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := errors.Join(fsys.SyncDir(to), fsys.SyncDir(path.Dir(dir))); err != nil {

@@ -81,7 +81,7 @@ func (db *DB) plan(t *tenant, v *view) []compact.Job {
 	return compact.Plan(metas, compact.Options{
 		Today:   block.DayOf(model.TimestampOf(db.cfg.Now().Add(-db.cfg.FlushAge - closeDelay))),
 		Rewrite: func(m *block.Meta) bool { return db.dueForRewrite(t, v, handles[m.ULID]) },
-		Busy:    func(m *block.Meta) bool { return handles[m.ULID].stuck.Load() || parents(m) },
+		Busy:    func(m *block.Meta) bool { return handles[m.ULID].stuck.Load() || leaving[m.ULID] || parents(m) },
 
 		RewriteOnly: db.cfg.NoCompaction, // deletes and retention have been promised nevertheless
 	})
@@ -119,6 +119,11 @@ func (db *DB) merge(ctx context.Context, t *tenant, j *compact.Job) (changed boo
 	if len(old) != len(j.Blocks) || !db.guard.room(uint64(bytes)) {
 		return false, nil // quarantined meanwhile; or there is no room: it is planned again
 	}
+	defer func() {
+		if isCorrupt(err) {
+			db.setStuck(old, err)
+		}
+	}()
 	inputs := make([]compact.Input, len(old))
 	for i, h := range old {
 		b, err := db.cache.acquire(h, db.cfg.FS)
@@ -134,9 +139,6 @@ func (db *DB) merge(ctx context.Context, t *tenant, j *compact.Job) (changed boo
 	}
 	m, err := compact.Merge(ctx, inputs, compact.MergeOptions{Again: chunk.Fast, MemoryBytes: db.cfg.CompactionBytes, Yield: db.yield})
 	if err != nil {
-		if isCorrupt(err) {
-			db.setStuck(old, err)
-		}
 		return false, err
 	}
 	if len(old) == 1 && m.Counts().EntriesDropped == 0 {
@@ -180,9 +182,6 @@ func (db *DB) writeMerged(ctx context.Context, w *merging) error {
 		FS: db.cfg.FS, Dir: dir, TmpDir: path.Join(db.cfg.Dir, tmpName), ScratchDir: db.cfg.ScratchDir,
 	}, meta, w.merged.Streams, w.merged.Chunks(ctx))
 	if err != nil {
-		if isCorrupt(err) {
-			db.setStuck(w.old, err)
-		}
 		return err
 	}
 	w.took = time.Since(start)
@@ -197,7 +196,10 @@ func (db *DB) replaceMerged(w *merging) (bool, error) {
 	installed, err := db.replaceBlocks(w.tenant, w.old, w.fresh)
 	if !installed {
 		for _, h := range w.fresh { // it names the old ones as its parents: the next start must not find it
-			err = errors.Join(err, db.cfg.FS.RemoveAll(h.path), db.cfg.FS.SyncDir(path.Dir(h.path)))
+			if gone := errors.Join(db.cfg.FS.RemoveAll(h.path), db.cfg.FS.SyncDir(path.Dir(h.path))); gone != nil {
+				err = errors.Join(err, gone)
+				db.leaving.unwant(h)
+			}
 		}
 		return false, err
 	}

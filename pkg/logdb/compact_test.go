@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -192,4 +193,46 @@ func TestTendingGoesOnBesideABlockThatCannotBeRead(t *testing.T) {
 	require.ErrorIs(t, db.tendBlocks(context.Background()), syscall.EIO)
 	require.Equal(t, want, all(t, db, "t"))
 	require.Len(t, db.lookup("t").view.blocks, 2)
+}
+
+// What a merge wrote and could not be taken is gone before its parents are merged again: they would be removed at the next
+// start, because it names them.
+func TestUnwantedMergeIsRemovedFirst(t *testing.T) {
+	inject := vfs.NewInject(vfs.NewMem())
+	db := openDB(t, testConfig(t, inject))
+	ctx := context.Background()
+	flushes(t, db, 5)
+	want := all(t, db, "t")
+	tn := db.lookup("t")
+	v := tn.acquire()
+	job := db.plan(tn, v)[0]
+	v.release()
+	var victim *blockHandle
+	// One of the blocks goes to quarantine while the merge is written, and nothing can be removed.
+	inject.Arm(vfs.Fault{At: 1, Forever: true, Err: errNoRename, Match: func(op vfs.Op) bool {
+		if victim == nil && op.Kind == vfs.OpRename && path.Dir(path.Dir(op.To)) == path.Join(testDir, blocksName) {
+			for _, h := range tn.view.blocks {
+				if h.meta.ULID == job.Blocks[0].ULID {
+					victim = h
+				}
+			}
+			go db.dropBad(tn, victim, fmt.Errorf("as if"))
+			for !func() bool { tn.mu.RLock(); defer tn.mu.RUnlock(); return len(tn.view.blocks) == 9 }() {
+				runtime.Gosched()
+			}
+		}
+		return op.Kind == vfs.OpRemoveAll && path.Dir(path.Dir(op.Name)) == path.Join(testDir, blocksName)
+	}})
+	_, err := db.merge(ctx, tn, &job)
+	require.ErrorIs(t, err, errQuarantined)
+	require.Len(t, db.leaving.unwanted, 1)
+	v = tn.acquire()
+	for _, j := range db.plan(tn, v) {
+		require.NotEqual(t, job.Blocks[0].Day, j.Blocks[0].Day, "its parents are left alone")
+	}
+	v.release()
+	inject.Disarm()
+	require.NoError(t, db.tendBlocks(ctx))
+	require.Empty(t, db.leaving.unwanted)
+	require.ElementsMatch(t, want, all(t, db, "t"), "the log had the block's entries")
 }

@@ -72,6 +72,8 @@ func (db *DB) Count(ctx context.Context, id model.TenantID, r storage.CountReque
 	c := newCounter(db, r, add)
 	v := t.acquire()
 	defer v.release()
+	db.active.Add(1)
+	defer db.active.Add(-1)
 	if err := c.find(ctx, t, v, r); err != nil {
 		return c.stats, err
 	}

@@ -170,6 +170,7 @@ type DB struct {
 	kick      chan struct{}                  // asks the maintenance to look now
 	done      chan struct{}                  // closed when the maintenance ended
 	asked     atomic.Bool                    // to tend blocks at the next tick
+	look      chan struct{}                  // asks for a look at the disk
 	workers   sync.WaitGroup                 // who look after blocks and the disk
 	closed    atomic.Bool
 }
@@ -187,6 +188,8 @@ type tenant struct {
 
 	recovered []groupBlock // corrupt blocks whose entries came back from the log into head
 	lost      []groupBlock // corrupt blocks that nobody has tried to get back yet
+
+	stored streamSet // for health
 
 	leftovers []ulid.ULID // blocks of a flush that failed half-way; guarded by DB.flushMu
 }
@@ -224,7 +227,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	cfg.setDefaults()
 	db := &DB{
 		cfg: cfg, tenants: map[model.TenantID]*tenant{}, decoder: record.NewDecoder(),
-		kick: make(chan struct{}, 1), done: make(chan struct{}),
+		kick: make(chan struct{}, 1), look: make(chan struct{}, 1), done: make(chan struct{}),
 		guard: guard{min: uint64(max(cfg.FreeSpaceMin, 0))},
 	}
 	db.metrics = newMetrics(cfg.Registerer, db)

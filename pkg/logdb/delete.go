@@ -29,6 +29,8 @@ func (db *DB) Delete(ctx context.Context, id model.TenantID, r storage.DeleteReq
 	if t == nil {
 		return ulid.Make().String(), nil // nothing was ever acknowledged
 	}
+	ctx, cancel := db.untilClosed(ctx)
+	defer cancel()
 	db.flushMu.Lock()
 	defer db.flushMu.Unlock()
 	if db.closed.Load() {

@@ -12,11 +12,12 @@ import (
 )
 
 const (
-	guardBytesMin   = 1 << 30 // free space that a flush and a compaction need in any case
-	guardPart       = 20      // or one part in so many of the disk, when that is more
-	guardPartMax    = 4       // but never more than one part in so many: a small disk must be usable
-	guardLooks      = 16      // pushes of one part in so many of the guard make somebody look at the disk
-	guardHysteresis = 20      // what was refused is taken again with one part in so many above the guard
+	guardBytesMin     = 1 << 30 // free space that a flush and a compaction need in any case
+	guardPart         = 20      // or one part in so many of the disk, when that is more
+	guardPartMax      = 4       // but never more than one part in so many: a small disk must be usable
+	guardLookBytesMin = 256 << 10
+	guardLooks        = 16 // pushes of one part in so many of the guard make somebody look at the disk
+	guardHysteresis   = 20 // what was refused is taken again with one part in so many above the guard
 )
 
 // Disk is the room on the file system of the data directory, in bytes.
@@ -117,10 +118,14 @@ func (db *DB) watchPushed(bytes int64) {
 	}
 	g := &db.guard
 	g.mu.Lock()
-	most := int64(g.bytes(g.disk.Total) / guardLooks)
+	most := max(int64(g.bytes(g.disk.Total)/guardLooks), guardLookBytesMin)
 	g.mu.Unlock()
-	if g.unlooked.Add(bytes) >= most {
-		db.watchDisk()
+	if g.unlooked.Add(bytes) < most {
+		return
+	}
+	select {
+	case db.look <- struct{}{}:
+	default:
 	}
 }
 

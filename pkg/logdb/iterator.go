@@ -174,6 +174,7 @@ func (it *iterator) Close() error {
 	}
 	if it.view != nil {
 		it.view.release()
+		it.db.active.Add(-1)
 	}
 	return nil
 }

@@ -215,7 +215,7 @@ func (db *DB) recoverOne(ctx context.Context, t *tenant, b groupBlock) error {
 	}
 	decoder := record.NewDecoder()
 	var entries uint64
-	_, err := wal.Replay(ctx, wal.ReplayConfig{FS: db.cfg.FS, Dir: path.Join(db.cfg.Dir, walName), From: r.from},
+	stats, err := wal.Replay(ctx, wal.ReplayConfig{FS: db.cfg.FS, Dir: path.Join(db.cfg.Dir, walName), From: r.from},
 		func(at wal.Position, typ byte, payload []byte) error {
 			if at >= r.to {
 				return errEndOfRange
@@ -247,6 +247,9 @@ func (db *DB) recoverOne(ctx context.Context, t *tenant, b groupBlock) error {
 		})
 	if err != nil && !errors.Is(err, errEndOfRange) {
 		return err
+	}
+	for _, d := range stats.Damage {
+		db.faults.add(fmt.Sprintf("the log was damaged where it has the entries of block %s: %s", b.ULID, d))
 	}
 	db.metrics.recovered.Add(float64(entries))
 	db.cfg.Logger.Info("entries of a corrupt block came back from the log", "tenant", t.id, "block", b.ULID, "entries", entries)

@@ -315,3 +315,22 @@ func TestFlushKeepsTheLogOfLostBlocks(t *testing.T) {
 	require.NoError(t, db.recoverLost(ctx, tn))
 	require.Equal(t, want, all(t, db, "t"))
 }
+
+// A block whose directory somebody removed by hand is lost like a corrupt one: what the log has of it comes back, and queries
+// go on in any case.
+func TestBlockThatWasRemovedByHand(t *testing.T) {
+	fsys := vfs.NewMem()
+	db := openDB(t, testConfig(t, fsys))
+	twoDays(t, db)
+	want := all(t, db, "t")
+	h := db.lookup("t").view.blocks[0]
+	db.cache.forget(h)
+	require.NoError(t, h.open.Close())
+	h.open = nil
+	require.NoError(t, fsys.RemoveAll(h.path))
+	require.Len(t, lines(t, db, "t"), len(want)-3)
+	_, more, _ := db.Faults()
+	require.Zero(t, more)
+	require.NoError(t, db.tendBlocks(context.Background()))
+	require.ElementsMatch(t, want, all(t, db, "t"))
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -303,8 +304,41 @@ var errQuarantined = errors.New("a block went to quarantine meanwhile")
 
 // leaving holds the blocks that no view names for new queries and whose directories have not moved away yet.
 type leaving struct {
-	mu     sync.Mutex // guards blocks
-	blocks map[*tenant][]*blockHandle
+	mu        sync.Mutex // guards the fields below
+	blocks    map[*tenant][]*blockHandle
+	unwanted  []*blockHandle // merged blocks that were not taken: they name others as parents, and must be gone before the next start
+	condemned []condemned    // corrupt blocks that could not be moved to quarantine
+}
+
+type condemned struct{ dir, name, reason string }
+
+func (l *leaving) condemn(c condemned) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.condemned = append(l.condemned, c)
+}
+
+func (l *leaving) unwant(h *blockHandle) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unwanted = append(l.unwanted, h)
+}
+
+// retryLocked does what could not be done when it was due.
+func (db *DB) retryLocked() error {
+	var errs []error
+	l := &db.leaving
+	l.unwanted = slices.DeleteFunc(l.unwanted, func(h *blockHandle) bool {
+		err := errors.Join(db.cfg.FS.RemoveAll(h.path), db.cfg.FS.SyncDir(path.Dir(h.path)))
+		errs = append(errs, err)
+		return err == nil
+	})
+	l.condemned = slices.DeleteFunc(l.condemned, func(c condemned) bool {
+		err := db.quarantine(c.dir, c.name, c.reason)
+		errs = append(errs, err)
+		return err == nil
+	})
+	return errors.Join(errs...)
 }
 
 func (l *leaving) add(t *tenant, handles []*blockHandle) {
@@ -320,7 +354,7 @@ func (l *leaving) add(t *tenant, handles []*blockHandle) {
 func (db *DB) moveLeaving() error {
 	db.leaving.mu.Lock()
 	defer db.leaving.mu.Unlock()
-	var errs []error
+	errs := []error{db.retryLocked()}
 	for t, handles := range db.leaving.blocks {
 		if err := db.moveAway(t, handles...); err != nil {
 			errs = append(errs, fmt.Errorf("move removed blocks of tenant %s away: %w", t.id, err))
@@ -336,11 +370,16 @@ func (db *DB) moveLeaving() error {
 	return errors.Join(errs...)
 }
 
-// leavingBlocks returns the blocks that wait to be moved away.
+// leavingBlocks returns the blocks that wait to be moved away, or for another one to be gone.
 func (db *DB) leavingBlocks() map[ulid.ULID]bool {
 	db.leaving.mu.Lock()
 	defer db.leaving.mu.Unlock()
 	out := map[ulid.ULID]bool{}
+	for _, h := range db.leaving.unwanted {
+		for _, parent := range h.meta.Parents { // not to be replaced before that is gone
+			out[parent] = true
+		}
+	}
 	for _, handles := range db.leaving.blocks {
 		for _, h := range handles {
 			out[h.meta.ULID] = true

@@ -77,6 +77,7 @@ func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectReq
 		return it, nil
 	}
 	it.view = t.acquire()
+	db.active.Add(1)
 	if err := db.selectSources(ctx, t, r, it); err != nil {
 		return nil, errors.Join(err, it.Close())
 	}

@@ -2,6 +2,7 @@ package logdb
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
@@ -83,21 +84,44 @@ func (o *Totals) cover(minTime, maxTime model.Timestamp) {
 func (db *DB) addTenantTotals(t *tenant, out *Totals) {
 	v := t.acquire()
 	defer v.release()
+	stored := db.storedStreams(t, v)
+	live := map[model.Fingerprint]struct{}{} // in heads alone
+	for _, h := range v.heads {
+		h.Summary(func(fp model.Fingerprint, minTime, maxTime model.Timestamp) {
+			if _, ok := stored[fp]; !ok {
+				live[fp] = struct{}{}
+			}
+			out.cover(minTime, maxTime)
+		})
+		out.Entries += h.EntryCount()
+		out.RawBytes += h.Bytes().Raw.Load()
+	}
+	out.Streams += uint64(len(stored) + len(live))
+}
+
+// streamSet is the streams of all blocks of a view. It is made when somebody asks and the view is another one: health is asked
+// again and again.
+type streamSet struct {
+	mu   sync.Mutex // guards the fields below; held while blocks are read
+	view *view      // only to be compared; not held
+	set  map[model.Fingerprint]struct{}
+}
+
+// storedStreams returns the streams of the view's blocks. It must not be changed.
+func (db *DB) storedStreams(t *tenant, v *view) map[model.Fingerprint]struct{} {
+	t.stored.mu.Lock()
+	defer t.stored.mu.Unlock()
+	if t.stored.view == v {
+		return t.stored.set
+	}
 	set := map[model.Fingerprint]struct{}{}
 	for _, h := range v.blocks {
 		for _, fp := range db.fingerprints(h) {
 			set[fp] = struct{}{}
 		}
 	}
-	for _, h := range v.heads {
-		h.Summary(func(fp model.Fingerprint, minTime, maxTime model.Timestamp) {
-			set[fp] = struct{}{}
-			out.cover(minTime, maxTime)
-		})
-		out.Entries += h.EntryCount()
-		out.RawBytes += h.Bytes().Raw.Load()
-	}
-	out.Streams += uint64(len(set))
+	t.stored.view, t.stored.set = v, set
+	return set
 }
 
 // fingerprints returns those of the block's streams; none when it cannot be read, which a query will report.

@@ -44,8 +44,9 @@ func (db *DB) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			db.watchDisk()
+		case <-db.look: // much was pushed
 		}
+		db.watchDisk()
 	}
 }
 
