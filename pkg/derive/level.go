@@ -107,6 +107,7 @@ func levelOfSeverity(text string) string {
 // levelFields are the names that a level is looked for in lines under.
 type levelFields struct {
 	names   []string
+	folded  []string // of the names those that differ by more than case: an earlier one stands for the rest
 	longest int
 	// lengths has bit min(n, 63) set under a byte when a name of n bytes begins with it.
 	lengths [256]uint64
@@ -121,6 +122,9 @@ func newLevelFields(names []string) levelFields {
 			continue
 		}
 		f.names = append(f.names, n)
+		if !slices.ContainsFunc(f.folded, func(other string) bool { return strings.EqualFold(n, other) }) {
+			f.folded = append(f.folded, n)
+		}
 		f.lengths[n[0]] |= 1 << min(len(n), 63)
 		f.longest = max(f.longest, len(n))
 		last := n[len(n)-1]

@@ -11,7 +11,7 @@ func (f *levelFields) inLogfmt(line string) string {
 	if !f.mayHaveKey(line) {
 		return ""
 	}
-	best, found := len(f.names), ""
+	best, found := len(f.folded), ""
 	for i := 0; i < len(line); {
 		for i < len(line) && line[i] <= ' ' {
 			i++
@@ -24,7 +24,7 @@ func (f *levelFields) inLogfmt(line string) string {
 		if !f.lastByte[key[len(key)-1]] || len(key) > 3*f.longest { // a letter folds to three bytes at most
 			continue
 		}
-		for rank, name := range f.names[:best] {
+		for rank, name := range f.folded[:best] {
 			if strings.EqualFold(key, name) {
 				best, found = rank, value
 				break
@@ -55,7 +55,7 @@ func (f *levelFields) mayHaveKey(line string) bool {
 			start--
 		}
 		key := line[start:end]
-		for _, name := range f.names {
+		for _, name := range f.folded {
 			if strings.EqualFold(key, name) {
 				return true
 			}
@@ -67,14 +67,16 @@ func (f *levelFields) mayHaveKey(line string) bool {
 // ok is false at the end and where the text is not logfmt.
 func logfmtPair(line string, i int) (key, value string, next int, ok bool) {
 	start := i
+	all := byte(0)
 	for i < len(line) && line[i] > ' ' && line[i] != '=' {
 		if line[i] == '"' {
 			return "", "", i, false
 		}
+		all |= line[i]
 		i++
 	}
 	key = line[start:i]
-	if key == "" || strings.ContainsRune(key, utf8.RuneError) {
+	if key == "" || all >= utf8.RuneSelf && strings.ContainsRune(key, utf8.RuneError) {
 		return "", "", i, false
 	}
 	if i == len(line) || line[i] <= ' ' {
