@@ -62,8 +62,10 @@ func EntryBytes(e model.Entry) int64 {
 
 // Fits reports whether e can be appended without breaking a limit of a chunk. Empty Rows take any entry up to
 // EntryBytesMax.
-func (r *Rows) Fits(e model.Entry) bool {
-	n := EntryBytes(e)
+func (r *Rows) Fits(e model.Entry) bool { return r.FitsBytes(EntryBytes(e)) }
+
+// FitsBytes is Fits for an entry of n bytes.
+func (r *Rows) FitsBytes(n int64) bool {
 	if r.Len() == 0 {
 		return n <= EntryBytesMax
 	}

@@ -159,7 +159,8 @@ func (h *Head) appendLocked(ref model.StreamRef, s *stream, e *model.Entry, arri
 		added.Duplicates++
 		return
 	}
-	if s.run != nil && !s.run.rows.Fits(*e) {
+	n := chunk.EntryBytes(*e)
+	if s.run != nil && !s.run.rows.FitsBytes(n) {
 		added.Closed = append(added.Closed, h.closeLocked(s.run))
 	}
 	before := int64(0)
@@ -170,17 +171,18 @@ func (h *Head) appendLocked(ref model.StreamRef, s *stream, e *model.Entry, arri
 	}
 	r := s.run
 	r.append(e, hash, arrival)
-	h.addOpen(r.memoryBytes() - before)
+	if grown := r.memoryBytes() - before; grown != 0 {
+		h.addOpen(grown)
+	}
 
 	if s.entries == 0 {
 		s.minTime, s.maxTime = e.Timestamp, e.Timestamp
 	}
 	s.minTime, s.maxTime = min(s.minTime, e.Timestamp), max(s.maxTime, e.Timestamp)
-	n := uint64(chunk.EntryBytes(*e))
 	s.entries++
-	s.raw += n
+	s.raw += uint64(n)
 	added.Entries++
-	added.Bytes += n
+	added.Bytes += uint64(n)
 }
 
 // Streams returns how many label sets the head holds.
