@@ -10,8 +10,10 @@
 //   - a literal is found by its rarest byte over the whole buffer and then verified (literal.go);
 //   - a literal regardless of case by two cursors, one on each case of its rarest letter (fold.go);
 //   - several alternatives by one such pass each, skipping nothing but lines that are out already;
-//   - a regular expression by what literals every match must contain (required.go), then by grafana/regexp on the lines
-//     that remain (regexp.go); when it is nothing but literals, without the latter.
+//   - a regular expression by what literals every match must contain (required.go), then by an automaton over bytes on
+//     the lines that remain (dfa.go, dfa_mark.go); without the former when these are common or many, without the latter
+//     when the expression is nothing but a few literals. Where the automaton would be too large, grafana/regexp runs
+//     (regexp.go).
 //
 // What literals a matching line must contain can be asked for (Required), so that filters over many lines at once can be
 // probed before any of them is read.
@@ -89,9 +91,7 @@ func Compile(filters ...Filter) (*Matcher, error) {
 			}
 			c.alternatives = append(c.alternatives, alternatives...)
 		}
-		for _, a := range c.alternatives {
-			c.rank += a.rank()
-		}
+		c.rank = rankOf(c.alternatives)
 		if c.negate {
 			c.rank += rankNegated // excludes few lines as a rule
 		}
@@ -105,7 +105,8 @@ func Compile(filters ...Filter) (*Matcher, error) {
 const (
 	rankLiteral = 1    // plus up to 255 for a common byte
 	rankFold    = 256  // two searches, a slower comparison
-	rankRegexp  = 2048 // runs an automaton
+	rankDFA     = 700  // reads every byte; about as slow as to look for three literals
+	rankRegexp  = 8192 // runs an automaton of another kind
 	rankNegated = 1024
 )
 

@@ -31,9 +31,10 @@ func (s *Selection) Clear(n int) {
 func (s *Selection) Len() int { return s.count }
 
 // Count returns the number of selected lines.
-func (s *Selection) Count() int {
-	n := 0
-	for _, w := range s.words {
+func (s *Selection) Count() int { return countBits(s.words) }
+
+func countBits(words []uint64) (n int) {
+	for _, w := range words {
 		n += bits.OnesCount64(w)
 	}
 	return n
