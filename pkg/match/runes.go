@@ -122,14 +122,11 @@ func (c *runeClasses) divide(sets [][]rune) bool {
 	slices.Sort(c.bounds)
 	c.bounds = slices.Compact(c.bounds)
 
-	// Sets refine the classes one by one. Pairs are the class so far and whether the next set has it.
-	type pair struct {
-		class uint16
-		in    bool
-	}
+	// Sets refine the classes one by one: each class becomes one of what is in the set, one of what is not, or both.
 	c.class = make([]uint16, len(c.bounds))
 	count := 1
 	in := make([]bool, len(c.bounds))
+	var renamed []int // by class and whether it is in the set; from 1
 	for _, set := range sets {
 		clear(in)
 		for i := 0; i < len(set); i += 2 {
@@ -138,17 +135,20 @@ func (c *runeClasses) divide(sets [][]rune) bool {
 				in[at] = true
 			}
 		}
-		renamed := make(map[pair]uint16, count+1)
+		renamed = append(renamed[:0], make([]int, 2*count)...)
+		count = 0
 		for i, class := range c.class {
-			p := pair{class, in[i]}
-			name, ok := renamed[p]
-			if !ok {
-				name = uint16(len(renamed))
-				renamed[p] = name
+			name := &renamed[2*class]
+			if in[i] {
+				name = &renamed[2*class+1]
 			}
-			c.class[i] = name
+			if *name == 0 {
+				count++
+				*name = count
+			}
+			c.class[i] = uint16(*name - 1)
 		}
-		if count = len(renamed); count > classesMax {
+		if count > classesMax {
 			return false
 		}
 	}

@@ -16,7 +16,7 @@ const (
 const (
 	instsMax  = 2048
 	statesMax = 4096
-	workMax   = 1 << 21 // about nanoseconds
+	workMax   = 1 << 20 // about nanoseconds
 )
 
 // instSet is a set of instructions, a bit each.
@@ -74,7 +74,8 @@ type subsets struct {
 
 	// Scratch.
 	stack   []uint32
-	next    []instSet // by class
+	next    []instSet // by class, when reached
+	reached []bool
 	ahead   instSet
 	visited instSet
 	key     []byte
@@ -121,6 +122,7 @@ func newSubsets(prog *syntax.Prog, runes *runeClasses) *subsets {
 		b.ofKind[k] = append(b.ofKind[k], class)
 		b.next = append(b.next, b.newSet())
 	}
+	b.reached = make([]bool, len(b.next))
 	for k := range b.closed {
 		b.closed[k] = make([]instSet, len(prog.Inst))
 		b.accept[k] = make([][]int, len(runes.accept))
@@ -151,33 +153,41 @@ func (b *subsets) expand(from subset) []int32 {
 			}
 			continue
 		}
+		// Wherever a search may begin, it may begin again; most runes lead to no more than that.
 		again := b.closure(uint32(b.prog.Start), behind)
-		for _, class := range classes {
-			copy(b.next[class], again)
-		}
-		b.work += len(classes) * b.width
+		clear(b.reached)
 		for w, word := range b.ahead {
 			for ; word != 0; word &= word - 1 {
 				pc := w<<6 + bits.TrailingZeros64(word)
-				set := b.runes.setOf[pc]
-				if set < 0 {
-					continue
+				if set := b.runes.setOf[pc]; set >= 0 {
+					b.reach(b.accept[behind][set], b.closure(b.prog.Inst[pc].Out, behind), again)
 				}
-				out := b.closure(b.prog.Inst[pc].Out, behind)
-				for _, class := range b.accept[behind][set] {
-					b.next[class].unite(out)
-				}
-				b.work += len(b.accept[behind][set]) * b.width
 			}
 		}
+		restart := b.state(again, behind)
 		for _, class := range classes {
-			row[class] = b.state(b.next[class], behind)
+			row[class] = restart
+			if b.reached[class] {
+				row[class] = b.state(b.next[class], behind)
+			}
 		}
 	}
 	if !b.lookAhead(from, kindEdge) {
 		row[len(b.next)] = stateDead
 	}
 	return row
+}
+
+// reach adds to where runes of these classes lead.
+func (b *subsets) reach(classes []int, out, again instSet) {
+	for _, class := range classes {
+		if !b.reached[class] {
+			b.reached[class] = true
+			copy(b.next[class], again)
+		}
+		b.next[class].unite(out)
+	}
+	b.work += len(classes) * (4 + b.width)
 }
 
 // lookAhead follows the assertions of a state now that the next neighbour is known, and reports whether they lead to the
