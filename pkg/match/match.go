@@ -9,11 +9,14 @@
 // The kernels, fastest first:
 //   - a literal is found by its rarest byte over the whole buffer and then verified (literal.go);
 //   - a literal regardless of case by two cursors, one on each case of its rarest letter (fold.go);
-//   - several alternatives by one such pass each, skipping nothing but lines that are out already;
+//   - a few alternatives by one such pass each, skipping nothing but lines that are out already;
 //   - a regular expression by what literals every match must contain (required.go), then by an automaton over bytes on
-//     the lines that remain (dfa.go, dfa_mark.go); without the former when these are common or many, without the latter
-//     when the expression is nothing but a few literals. Where the automaton would be too large, grafana/regexp runs
-//     (regexp.go).
+//     the lines that remain, four at a time (dfa.go, dfa_mark.go); without the former when these are common or many,
+//     without the latter when the expression is nothing but a few literals (regexp.go). Many literals make an automaton
+//     too. Where it would be too large, grafana/regexp runs.
+//
+// An automaton is built in three steps: runes become classes (runes.go), the program of package syntax a deterministic
+// one over these (subsets.go), and that one over bytes (utf8.go, dfa.go).
 //
 // What literals a matching line must contain can be asked for (Required), so that filters over many lines at once can be
 // probed before any of them is read.
@@ -90,6 +93,9 @@ func Compile(filters ...Filter) (*Matcher, error) {
 				return nil, fmt.Errorf("compile line filter %q: %w", text, err)
 			}
 			c.alternatives = append(c.alternatives, alternatives...)
+		}
+		if !f.Regexp {
+			c.alternatives = joinLiterals(c.alternatives, f.Any)
 		}
 		c.rank = rankOf(c.alternatives)
 		if c.negate {

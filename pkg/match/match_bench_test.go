@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"testing"
+
+	grafana "github.com/grafana/regexp"
 )
 
 // benchLines is a chunk's worth of lines, of the kind that JSON and logfmt services write; every share-th holds needle.
@@ -39,6 +42,11 @@ var benchFilters = []struct {
 	{"fold/match=0.1%", 1000, Filter{Regexp: true, Any: []string{"(?i)Connection Refused"}}},
 	{"alternation/match=0.1%", 1000, Filter{Regexp: true, Any: []string{"connection refused|timeout|panic"}}},
 	{"regexp/match=0.1%", 1000, Filter{Regexp: true, Any: []string{`connection \w+ed`}}},
+	{"regexp/match=10%", 10, Filter{Regexp: true, Any: []string{`connection \w+ed`}}},
+	{"regexp/literal-alone/match=0.1%", 1000, Filter{Any: []string{"connection "}}},
+	{"regexp/common-literal", 1000, Filter{Regexp: true, Any: []string{`level=(info|warn).*\d{4}ms`}}},
+	{"regexp/many-literals", 1000, Filter{Regexp: true, Any: []string{`error|fatal|panic|refused|denied|abort`}}},
+	{"or-many/match=0.1%", 1000, Filter{Any: []string{"error", "fatal", "panic", "refused", "denied", "abort"}}},
 	{"regexp/no-literal", 1000, Filter{Regexp: true, Any: []string{`[a-z]+\d{6,} `}}},
 }
 
@@ -91,6 +99,50 @@ func BenchmarkPrimitive(b *testing.B) {
 		b.Run("regexp/each-line/"+text, func(b *testing.B) {
 			re := regexp.MustCompile(text)
 			eachLine(b, 1000, re.Match)
+		})
+	}
+}
+
+// BenchmarkRegexp compares the automaton, on all lines of a buffer and on one after the other, with the standard library
+// and with grafana/regexp.
+func BenchmarkRegexp(b *testing.B) {
+	buf, ends := benchLines("connection refused", 1000)
+	lines := &buffer{buf, ends}
+	all, hits := make([]uint64, (len(ends)+63)/64), make([]uint64, (len(ends)+63)/64)
+	markAll(lines, all)
+	for _, expr := range benchExpressions {
+		run := func(name string, mark func()) {
+			b.Run(expr+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(len(buf)))
+				for b.Loop() {
+					clear(hits)
+					mark()
+				}
+			})
+		}
+		d := newDFA(parse(b, expr))
+		run("cursors=4", func() { d.mark(lines, all, hits) })
+		run("cursors=1", func() { markEach(lines, all, hits, d.Match) })
+		std, other := regexp.MustCompile(expr), grafana.MustCompile(expr)
+		run("std", func() { markEach(lines, all, hits, std.Match) })
+		run("grafana", func() { markEach(lines, all, hits, other.Match) })
+	}
+}
+
+var benchExpressions = []string{
+	`5\d\d`, `(?i)outofmemory`, `(error|fatal|panic)`, `[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}`, `\d+\.\d+\.\d+\.\d+:\d{5}`,
+	`(?i)(timeout|refused|unreachable|denied|reset|broken).*\d{3}`, `\b[45]\d\d\b`, `^level=.*\d$`,
+}
+
+// BenchmarkCompile measures what a query pays for an automaton, the last ones for none.
+func BenchmarkCompile(b *testing.B) {
+	for _, expr := range append(slices.Clone(benchExpressions), `\pL+x`, `(a|b)*a(a|b){12}`, `a.{0,50}b`, `\pL{1000}`, `(?s).{1000}`) {
+		tree := parse(b, expr)
+		b.Run(expr, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				newDFA(tree)
+			}
 		})
 	}
 }

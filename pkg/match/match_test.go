@@ -2,6 +2,7 @@ package match
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -100,6 +101,12 @@ func TestSelect(t *testing.T) {
 	f(Filter{Any: []string{""}, Negate: true})
 	f(Filter{Any: []string{"error", "level", "204"}})
 	f(Filter{Any: []string{"error", "level", "204"}, Negate: true})
+	many := []string{"refused", "reset", "denied", "Timeout", "error:", "kelvin and", "\u00e9 CAF"}
+	f(Filter{Any: many})
+	f(Filter{Any: many, Negate: true})
+	f(Filter{Any: append([]string{""}, many...)})
+	f(Filter{Any: append([]string{"\xff"}, many...)})
+	f(Filter{Any: append([]string{"\ufffd", "\xff here"}, many...)})
 	f(Filter{Any: []string{"absent from all lines, and longer than some of them"}})
 	f(Filter{Any: []string{"error"}}, Filter{Any: []string{"timeout"}})
 	f(Filter{Any: []string{"e"}}, Filter{Any: []string{"o"}, Negate: true}, Filter{Regexp: true, Any: []string{`\d`}})
@@ -147,6 +154,37 @@ func TestSelectMany(t *testing.T) {
 	requireTwin(t, []Filter{{Any: []string{"rare"}}, {Regexp: true, Any: []string{"in .ere"}}}, lines)
 }
 
+// A literal that nearly all lines have is not looked for any more before the automaton runs; in other lines, it is again.
+func TestPrefilterGivenUp(t *testing.T) {
+	var common, rare []string
+	for i := range shareLinesMin {
+		common = append(common, fmt.Sprintf("level=info code=%d", i))
+		rare = append(rare, fmt.Sprintf("code=%d", i))
+	}
+	m, err := Compile(Filter{Regexp: true, Any: []string{`level=\w+ code=\d*7$`}})
+	require.NoError(t, err)
+	a := m.filters[0].alternatives[0].(*automaton)
+	count := func(lines []string) int {
+		var sel Selection
+		sel.Fill(len(lines))
+		buf, ends := join(lines)
+		m.Select(buf, ends, &sel)
+		return sel.Count()
+	}
+	want := (shareLinesMin + 2) / 10
+	require.True(t, a.prefilter && a.found.isSmall())
+	for range 3 {
+		require.Equal(t, want, count(common))
+		require.True(t, m.MatchString(common[7]))
+		require.False(t, m.MatchString(rare[7]))
+		require.False(t, a.found.isSmall())
+	}
+	for range 2 * shareDoubts {
+		require.Zero(t, count(rare))
+	}
+	require.True(t, a.found.isSmall())
+}
+
 func TestCompileError(t *testing.T) {
 	_, err := Compile(Filter{Regexp: true, Any: []string{"a["}})
 	require.EqualError(t, err, "compile line filter \"a[\": error parsing regexp: missing closing ]: `[`")
@@ -159,7 +197,7 @@ func TestTwinProperty(t *testing.T) {
 	}))
 	filter := rapid.Custom(func(t *rapid.T) Filter {
 		f := Filter{Regexp: rapid.Bool().Draw(t, "regexp"), Negate: rapid.Bool().Draw(t, "negate")}
-		for range rapid.IntRange(1, 3).Draw(t, "alternatives") {
+		for range rapid.IntRange(1, 6).Draw(t, "alternatives") {
 			if f.Regexp {
 				f.Any = append(f.Any, strings.Join(rapid.SliceOfN(piece, 1, 5).Draw(t, "pieces"), ""))
 			} else {

@@ -38,6 +38,33 @@ func compileRegexp(text string) ([]alternative, error) {
 	return []alternative{a}, nil
 }
 
+// joinedMax bounds what is tried; so many literals of ordinary length do not fit into a table.
+const joinedMax = 256
+
+// joinLiterals turns many literals into one automaton, which finds them all in one pass, where that is faster.
+func joinLiterals(literals []alternative, texts []string) []alternative {
+	if rankOf(literals) <= rankDFA || len(texts) > joinedMax {
+		return literals
+	}
+	tree := &syntax.Regexp{Op: syntax.OpAlternate}
+	for _, text := range texts {
+		for _, r := range text {
+			if !spellable(r, false) { // nor are bytes that are no UTF-8
+				return literals
+			}
+		}
+		if text == "" {
+			return literals
+		}
+		tree.Sub = append(tree.Sub, &syntax.Regexp{Op: syntax.OpLiteral, Rune: []rune(text)})
+	}
+	a := &automaton{dfa: newDFA(tree), required: literals}
+	if a.dfa == nil {
+		return literals
+	}
+	return []alternative{a}
+}
+
 func rankOf(list []alternative) (sum int) {
 	for _, a := range list {
 		sum += a.rank()

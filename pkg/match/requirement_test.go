@@ -47,6 +47,8 @@ func TestRequired(t *testing.T) {
 	f(re(".*"))
 	f(re("[0-9]+"))
 	f(re("error|[0-9]+"))
+	f(re("error|warn|fatal|panic|abort"), "error|warn|fatal|panic|abort")
+	f([]Filter{{Any: []string{"error", "warn", "fatal", "panic", "abort"}}}, "error|warn|fatal|panic|abort")
 	f(re("error", "[0-9]+"))
 	f(re("error", "timeout after .*s"), "error|timeout after ")
 	f(re("^a$|b"))
