@@ -16,13 +16,10 @@ type cursor struct {
 // alone would spend its time waiting for the table. A cursor that is done with its line takes the next one that waits, so
 // that all lines are read from their beginnings, whatever is in them.
 func (d *dfa) mark(b *buffer, candidates, hits []uint64) {
-	switch done := d.end + 1; {
-	case d.start == stateAccepts:
+	if d.start == stateAccepts { // whatever the line is
 		for i, w := range candidates {
 			hits[i] |= w
 		}
-		return
-	case d.start == done:
 		return
 	}
 	q := &lineQueue{buffer: b, candidates: candidates, hits: hits, word: -1}
