@@ -68,6 +68,34 @@ func BenchmarkSelectAgain(b *testing.B) {
 	}
 }
 
+// BenchmarkSelectEqual finds the entry of a trace, with its line and without, in chunks whose columns no cache holds.
+func BenchmarkSelectEqual(b *testing.B) {
+	db, err := Open(context.Background(), Config{FS: vfs.OS(), Dir: b.TempDir(), CacheBytes: 1})
+	require.NoError(b, err)
+	defer db.Close()
+	var trace model.Pair
+	for k := range 20 {
+		s := streamOf(fmt.Sprint("app", k))
+		for i := range 3000 {
+			trace = model.Pair{Name: "trace_id", Value: requestID(3000*k+i) + requestID(-i)}
+			s.Entries = append(s.Entries, model.Entry{
+				Timestamp: at(time.Duration(i) * time.Second), Metadata: []model.Pair{trace},
+				Line: fmt.Sprintf(`{"msg":"request served","path":"/api/v1/items/%d","duration_ms":%d,"trace_id":"%s","user":"%d"}`, i*i, i*7919%991, trace.Value, i*31),
+			})
+		}
+		require.NoError(b, db.Append(context.Background(), pushOf("t", s)))
+	}
+	require.NoError(b, db.Flush(context.Background()))
+	for name, columns := range map[string]storage.Columns{"metadata": storage.ColumnMetadata, "line": storage.ColumnMetadata | storage.ColumnLine} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				drain(b, db, storage.SelectRequest{Matchers: anyApp(), Interval: always, MetadataEqual: []model.Pair{trace}, Columns: columns})
+			}
+		})
+	}
+}
+
 // BenchmarkSkip is what a chunk costs whose filter is in memory and tells that there is nothing.
 func BenchmarkSkip(b *testing.B) {
 	db, _ := benchDB(b, Config{}, 16)

@@ -125,10 +125,13 @@ func BenchmarkDecode(b *testing.B) {
 	e := encode(b, Options{}, Run{Ref: 1, Rows: rows.Snapshot()})
 	r := e.Reader()
 	var times []model.Timestamp
-	var ends []uint32
 	var lines []byte
 	var levels Levels
 	var md Metadata
+	ends, err := r.LineEnds(nil)
+	require.NoError(b, err)
+	lines, err = r.Lines(lines)
+	require.NoError(b, err)
 	column := func(name string, f func() error) {
 		b.Run(name, func(b *testing.B) { measure(b, rows, f) })
 	}
