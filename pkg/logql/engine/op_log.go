@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,9 +54,6 @@ func (q *query) runLog(ctx context.Context, n *plan.Log) (*Result, error) {
 // add copies the entries of a batch, and returns false when there are enough or the memory is used up.
 func (c *logCollector) add(s *scanned) (more bool, err error) {
 	for i := s.Selected.Next(0); i >= 0; i = s.Selected.Next(i + 1) {
-		if len(c.entries) == c.q.Limit {
-			return false, nil
-		}
 		stream, cost := c.stream(s.Streams[s.StreamIndex[i]])
 		if err := c.q.budget.take(cost + entryCost(s, i)); err != nil {
 			c.q.warn(fmt.Sprintf("the answer ends after %d lines, for it would take more than %s of memory; lower the line limit, or "+
@@ -64,15 +62,25 @@ func (c *logCollector) add(s *scanned) (more bool, err error) {
 		}
 		c.addEntry(s, i, stream)
 	}
-	return len(c.entries) < c.q.Limit, nil
+	return true, nil
 }
+
+// pairBytes is what the two headers of a pair take.
+const pairBytes = 32
 
 // entryCost is about what an entry takes in memory.
 func entryCost(s *scanned, i int) int64 {
 	const fixed = 256 // the Entry itself, its ID, headers of its strings
-	n := fixed + len(s.Lines[i])
-	for _, p := range s.Metadata[i] {
-		n += 32 + len(p.Name) + len(p.Value)
+	n := fixed + len(s.Line(i))
+	if !s.HasRows() {
+		for _, p := range s.Metadata[i] {
+			n += pairBytes + len(p.Name) + len(p.Value)
+		}
+		return int64(n)
+	}
+	own, _ := s.Labels(i)
+	for _, l := range own {
+		n += pairBytes + len(l.Name) + len(l.Value)
 	}
 	return int64(n)
 }
@@ -80,11 +88,13 @@ func entryCost(s *scanned, i int) int64 {
 func (c *logCollector) addEntry(s *scanned, i int, stream logStream) {
 	e := Entry{
 		Timestamp: s.Timestamps[i],
-		Line:      strings.Clone(s.Lines[i]),
+		Line:      strings.Clone(s.Line(i)),
 		Labels:    stream.labels,
 		Level:     c.intern(s.Levels[i]),
 	}
-	if n := len(s.Metadata[i]); n > 0 || e.Level != "" {
+	if s.HasRows() {
+		c.addLabels(&e, s, i)
+	} else if n := len(s.Metadata[i]); n > 0 || e.Level != "" {
 		e.Metadata = pipeline.AppendMetadata(make([]model.Pair, 0, n+1), stream.labels, s.Metadata[i], e.Level)
 		for k, p := range e.Metadata {
 			e.Metadata[k] = model.Pair{Name: c.intern(p.Name), Value: strings.Clone(p.Value)}
@@ -97,7 +107,31 @@ func (c *logCollector) addEntry(s *scanned, i int, stream logStream) {
 		}
 	}
 	c.entries = append(c.entries, e)
-	c.hashes = append(c.hashes, entryHash(stream.fingerprint, e, s.Metadata[i]))
+	c.hashes = append(c.hashes, entryHash(stream.fingerprint, e.Timestamp, s.Lines[i], e.Level, s.Metadata[i]))
+}
+
+// addLabels sorts what the pipeline left of an entry's labels into those of the stream, metadata and parsed ones.
+func (c *logCollector) addLabels(e *Entry, s *scanned, i int) {
+	own, removed := s.Labels(i)
+	hidden := slices.Clone(removed)
+	for _, l := range own {
+		p := model.Pair{Name: c.intern(l.Name), Value: strings.Clone(l.Value)}
+		if !l.Parsed {
+			e.Metadata = append(e.Metadata, p)
+			continue
+		}
+		e.Parsed = append(e.Parsed, p)
+		if e.Labels.Get(l.Name) != "" {
+			hidden = append(hidden, l.Name)
+		}
+	}
+	byName := func(a, b model.Pair) int { return strings.Compare(a.Name, b.Name) }
+	slices.SortFunc(e.Metadata, byName)
+	slices.SortFunc(e.Parsed, byName)
+	if len(hidden) > 0 {
+		left, _ := c.stream(labels.NewBuilder(e.Labels).Del(hidden...).Labels())
+		e.Labels = left.labels
+	}
 }
 
 // internedMax bounds the texts that intern remembers.
@@ -129,7 +163,7 @@ func (c *logCollector) stream(ls labels.Labels) (st logStream, cost int64) {
 
 // entryHash hashes what makes an entry: stream, time, line, metadata as stored, and level. Texts are preceded by their
 // lengths, so that no two entries run into the same bytes.
-func entryHash(fp model.Fingerprint, e Entry, metadata []model.Pair) uint64 {
+func entryHash(fp model.Fingerprint, at model.Timestamp, line, level string, metadata []model.Pair) uint64 {
 	var d xxhash.Digest
 	d.Reset()
 	var number [8]byte
@@ -144,9 +178,9 @@ func entryHash(fp model.Fingerprint, e Entry, metadata []model.Pair) uint64 {
 		_, _ = d.WriteString(s)
 	}
 	put(uint64(fp))
-	put(uint64(e.Timestamp))
-	text(e.Line)
-	text(e.Level)
+	put(uint64(at))
+	text(line)
+	text(level)
 	for _, p := range metadata {
 		text(p.Name)
 		text(p.Value)

@@ -14,7 +14,6 @@ import (
 type scanned struct {
 	pipeline.Batch      // its Selected are the entries that passed
 	partial        bool // not all did
-	Timestamps     []model.Timestamp
 	LineBytes      []uint32
 }
 
@@ -72,14 +71,20 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 			return nil
 		}
 		s.fill(b)
-		r.stages.Run(&s.Batch)
+		most := 0
+		if r.limit > 0 {
+			most = r.limit - int(passed)
+		}
+		if err := r.stages.Run(&s.Batch, most); err != nil {
+			return err
+		}
 		count := s.Selected.Count()
 		if count == 0 {
 			continue
 		}
 		s.partial = count < b.Len()
 		passed += uint64(count)
-		if more, err := visit(&s); err != nil || !more {
+		if more, err := visit(&s); err != nil || !more || passed == uint64(r.limit) {
 			return err
 		}
 	}

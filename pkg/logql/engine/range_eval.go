@@ -123,7 +123,11 @@ func (f *fold) add(s *scanned) error {
 			run.series, run.lo, run.hi, run.entries, run.bytes = series, w.lo, w.hi, 0, 0
 		}
 		run.entries++
-		if f.countBytes {
+		switch {
+		case !f.countBytes:
+		case f.node.Stages.ChangesLines:
+			run.bytes += int64(len(s.Line(i)))
+		default:
 			run.bytes += int64(s.LineBytes[i])
 		}
 	}

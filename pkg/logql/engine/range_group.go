@@ -77,6 +77,9 @@ func (g *grouper) startBatch(s *scanned) {
 
 // streamDecides reports whether every entry of the stream belongs to the same group.
 func (g *grouper) streamDecides(s *scanned, ls labels.Labels) bool {
+	if s.HasRows() {
+		return false
+	}
 	if s.Metadata == nil && s.Levels == nil {
 		return true
 	}
@@ -94,6 +97,9 @@ func (g *grouper) streamDecides(s *scanned, ls labels.Labels) bool {
 // of returns the series of entry i.
 func (g *grouper) of(s *scanned, i int) (*rangeSeries, error) {
 	stream := s.StreamIndex[i]
+	if s.HasRows() {
+		return g.ofRow(s, i, stream)
+	}
 	if g.constant[stream] && g.decided[stream] != nil {
 		return g.decided[stream], nil
 	}
@@ -137,13 +143,40 @@ func (g *grouper) ofLevel(s *scanned, stream uint32, level string) (*rangeSeries
 // ofKey returns the series of any entry.
 func (g *grouper) ofKey(s *scanned, stream uint32, metadata []model.Pair, level string) (*rangeSeries, error) {
 	g.makeKey(s, stream, metadata, level)
+	return g.keyed(func() labels.Labels { return g.labelsOf(s.Streams[stream], metadata, level) })
+}
+
+// ofRow returns the series of an entry whose labels stages have made or changed.
+func (g *grouper) ofRow(s *scanned, i int, stream uint32) (*rangeSeries, error) {
+	g.key = g.key[:0]
+	if g.group.Mode == plan.GroupBy {
+		for _, name := range g.group.Names {
+			v, _ := s.Lookup(i, name)
+			g.key = appendText(g.key, v)
+		}
+		return g.keyed(func() labels.Labels { return g.labelsOfRow(s, i) })
+	}
+	own, removed := s.Labels(i)
+	g.key = binary.AppendUvarint(g.key, g.streamNumber(s, stream))
+	for _, l := range own {
+		g.key = appendText(appendText(g.key, l.Name), l.Value)
+	}
+	g.key = append(g.key, 0, 0) // no name is empty
+	for _, name := range removed {
+		g.key = appendText(g.key, name)
+	}
+	return g.keyed(func() labels.Labels { return g.labelsOfRow(s, i) })
+}
+
+// keyed returns the series of the key in g.key; of a new key make says the labels.
+func (g *grouper) keyed(make func() labels.Labels) (*rangeSeries, error) {
 	if g.last != nil && string(g.key) == string(g.lastKey) {
 		return g.last, nil
 	}
 	series, ok := g.byKey[string(g.key)]
 	if !ok {
 		var err error
-		if series, err = g.byLabels(g.labelsOf(s.Streams[stream], metadata, level)); err != nil {
+		if series, err = g.byLabels(make()); err != nil {
 			return nil, err
 		}
 		g.cached(len(g.key))
@@ -231,6 +264,25 @@ func (g *grouper) labelsOf(stream labels.Labels, metadata []model.Pair, level st
 	stream.Range(func(l labels.Label) { add(l.Name, l.Value) })
 	for _, p := range g.pairs {
 		add(p.Name, p.Value)
+	}
+	g.builder.Sort()
+	return g.builder.Labels()
+}
+
+// labelsOfRow is labelsOf for an entry whose labels stages have made or changed. An empty label is none.
+func (g *grouper) labelsOfRow(s *scanned, i int) labels.Labels {
+	own, removed := s.Labels(i)
+	g.builder.Reset()
+	s.Streams[s.StreamIndex[i]].Range(func(l labels.Label) {
+		hidden := slices.Contains(removed, l.Name) || slices.ContainsFunc(own, func(o pipeline.Label) bool { return o.Name == l.Name })
+		if !hidden && keeps(g.group, l.Name) {
+			g.builder.Add(l.Name, l.Value)
+		}
+	})
+	for _, l := range own {
+		if l.Value != "" && keeps(g.group, l.Name) {
+			g.builder.Add(l.Name, l.Value)
+		}
 	}
 	g.builder.Sort()
 	return g.builder.Labels()

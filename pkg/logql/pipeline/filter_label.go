@@ -46,12 +46,14 @@ type subject struct {
 	level      string
 	err        EntryError
 	errChanged bool
+	// row, when it is not nil, is asked instead of all of the above.
+	row *row
 }
 
 // labelTest is one label filter at work.
 type labelTest interface{ test(s *subject) verdict }
 
-func newLabelStep(f syntax.LabelFilter, needs *Needs) (step, error) {
+func newLabelStep(f syntax.LabelFilter, needs *Needs) (*labelStep, error) {
 	t, err := newLabelTest(f, needs)
 	if err != nil {
 		return nil, err
@@ -103,10 +105,7 @@ func (st *labelStep) ask(b *Batch, i int) verdict {
 	}
 	v := st.test.test(s)
 	if s.errChanged {
-		if b.Errors == nil {
-			b.Errors = map[int]EntryError{}
-		}
-		b.Errors[i] = s.err
+		b.setError(i, s.err)
 		return v
 	}
 	if plain && len(st.levels) < levelsMax {
@@ -117,6 +116,10 @@ func (st *labelStep) ask(b *Batch, i int) verdict {
 
 // get returns the value of a name. known is false when it depends on the entry.
 func (s *subject) get(name string) (value string, present, known bool) {
+	if s.row != nil {
+		value, present = s.row.get(name)
+		return value, present, true
+	}
 	switch name {
 	case ErrorLabel:
 		return s.err.Class, s.err.Class != "", !s.streamOnly
@@ -135,6 +138,12 @@ func (s *subject) get(name string) (value string, present, known bool) {
 func (s *subject) unreadable(err error) verdict {
 	if s.streamOnly {
 		return depends // the note belongs to each entry
+	}
+	if s.row != nil {
+		if s.row.Err.Class == "" {
+			s.row.fail(classLabelFilter, err.Error())
+		}
+		return passes
 	}
 	if s.err.Class == "" {
 		s.err, s.errChanged = EntryError{Class: classLabelFilter, Details: err.Error()}, true
@@ -253,7 +262,7 @@ func (t *ipTest) test(s *subject) verdict {
 	if s.streamOnly {
 		return depends // an error of the entry goes first
 	}
-	if s.err.Class != "" {
+	if class, _, _ := s.get(ErrorLabel); class != "" {
 		return passes
 	}
 	v, present, _ := s.get(t.name)

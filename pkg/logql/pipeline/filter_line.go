@@ -14,7 +14,7 @@ type lineStep struct {
 	negate bool
 }
 
-func newLineStep(f *syntax.LineFilter) (step, error) {
+func newLineStep(f *syntax.LineFilter) (*lineStep, error) {
 	s := &lineStep{negate: f.Op.Negated()}
 	for _, a := range f.Any {
 		found, err := lineTest(f.Op, a)

@@ -1,14 +1,20 @@
 // Package pipeline runs the stages of a log query over one batch of entries at a time. It owns what a stage means: which
-// value a name has, what a comparison does with a label that is absent or is no number. It does not know where batches
-// come from, nor what becomes of the entries that are left.
+// value a name has, what a parser extracts, what a comparison does with a label that is absent or is no number. It does not
+// know where batches come from, nor what becomes of the entries that are left.
 //
-// A new stage is a file here that turns its syntax into a step, and a case in compile. A step works on the whole batch: it
-// removes entries from the selection and may note an error about one that stays. Stages that have no step yet are refused
-// by name when the query is compiled, before anything is read.
+// Stages run in two phases. As long as they only filter, they are steps: each works on the whole batch and removes entries
+// from the selection. From the first stage on that makes or changes labels or lines they are the row program: each entry
+// goes through all of them alone, over one row that is used again and again. What has become of an entry is then asked of
+// the batch: Line, Lookup, Labels.
+//
+// A new stage is a file here that turns its syntax into an op, and a case in compileOp. At compile time it says which labels
+// it reads; a parser makes only labels that somebody behind it reads.
 package pipeline
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -18,16 +24,21 @@ import (
 )
 
 // Batch is entries on their way through a pipeline, one slice per column. A column that Needs did not ask for may be nil.
+// The columns are not changed.
 type Batch struct {
 	Streams     []labels.Labels // label sets that StreamIndex points into
 	StreamIndex []uint32
-	Lines       []string
+	Timestamps  []model.Timestamp
+	Lines       []string       // as stored; see Line
 	Levels      []string       // detected_level, "" when absent
 	Metadata    [][]model.Pair // sorted by name; without detected_level
 	// Selected holds the entries that are still in. Run narrows it.
 	Selected match.Selection
 	// Errors holds what went wrong with entries that are still in, by index. Run resets it.
 	Errors map[int]EntryError
+
+	rows  []rowState // nil: no row program ran
+	spare []rowState
 }
 
 // EntryError becomes the labels __error__ and __error_details__ of an entry.
@@ -39,71 +50,182 @@ const (
 	ErrorDetailsLabel = "__error_details__"
 )
 
-// classLabelFilter is the class of a value that a typed label filter cannot read.
-const classLabelFilter = "LabelFilterErr"
+// The classes of errors.
+const (
+	classJSON             = "JSONParserErr"
+	classLogfmt           = "LogfmtParserErr"
+	classLabelFilter      = "LabelFilterErr" // a value that a typed label filter cannot read
+	classTemplate         = "TemplateFormatErr"
+	classSampleExtraction = "SampleExtractionErr"
+)
 
-// Needs is what a pipeline, or whoever comes after it, reads of an entry.
-type Needs struct {
-	Line        bool
-	AllMetadata bool
-	// Names are labels that may be a stream's or structured metadata's, among them detected_level.
-	Names map[string]bool
+// HasRows reports whether entries have labels or lines of their own making.
+func (b *Batch) HasRows() bool { return b.rows != nil }
+
+// Line returns the line of an entry as the pipeline leaves it.
+func (b *Batch) Line(i int) string {
+	if b.rows != nil {
+		return b.rows[i].line
+	}
+	return b.Lines[i]
 }
 
-// AddName notes that the label is read.
-func (n *Needs) AddName(name string) {
-	if name == ErrorLabel || name == ErrorDetailsLabel {
-		return // made by the pipeline itself
+// Lookup returns the value of a label of an entry as the pipeline leaves it.
+func (b *Batch) Lookup(i int, name string) (string, bool) {
+	stream := b.Streams[b.StreamIndex[i]]
+	if b.rows != nil {
+		st := &b.rows[i]
+		return lookupOwn(stream, st.own, st.removed, name)
 	}
-	if n.Names == nil {
-		n.Names = map[string]bool{}
+	level, metadata := "", []model.Pair(nil)
+	if b.Levels != nil {
+		level = b.Levels[i]
 	}
-	n.Names[name] = true
+	if b.Metadata != nil {
+		metadata = b.Metadata[i]
+	}
+	return Lookup(stream, metadata, level, name)
 }
 
-// Pipeline is the stages of one query, compiled. It keeps scratch memory: use it in one goroutine at a time.
+// Labels returns, of a batch that has rows, the labels of an entry that its stream does not have, or not with this value,
+// and those of the stream that were removed. They are valid as long as the batch.
+func (b *Batch) Labels(i int) (own []Label, removed []string) {
+	return b.rows[i].own, b.rows[i].removed
+}
+
+// Value returns what unwrap took of an entry.
+func (b *Batch) Value(i int) float64 { return b.rows[i].value }
+
+// sizeRows makes room for rows of all entries.
+func (b *Batch) sizeRows() {
+	n := len(b.StreamIndex)
+	b.spare = slices.Grow(b.spare[:0], n)[:n]
+	b.rows = b.spare
+}
+
+func (b *Batch) setError(i int, e EntryError) {
+	if b.Errors == nil {
+		b.Errors = map[int]EntryError{}
+	}
+	b.Errors[i] = e
+}
+
+// Options is what a pipeline is compiled for.
+type Options struct {
+	Unwrap *syntax.Unwrap // nil: none; else it comes behind the stages
+	Wanted Needs          // what whoever comes behind the pipeline reads
+}
+
+// Pipeline is the stages of one query, compiled. It keeps scratch memory and what it has seen: use it for one query, in one
+// goroutine at a time.
 type Pipeline struct {
-	steps []step
+	steps   []step
+	program *program // nil: all stages are steps
+	// Needs is what the stages read, without Options.Wanted.
 	Needs Needs
+	// ChangesLines: what Line returns may differ from what is stored.
+	ChangesLines bool
 }
 
-// step is one stage at work.
+// step is a stage that works on the whole batch.
 type step interface {
 	// run removes from b.Selected what does not pass.
 	run(b *Batch)
 }
 
-// Compile prepares stages. The error is an *UnsupportedError, or says why a filter cannot be compiled.
-func Compile(stages []syntax.Stage) (*Pipeline, error) {
+// Compile prepares stages. The error is an *UnsupportedError, or says why a stage cannot be compiled.
+func Compile(stages []syntax.Stage, o Options) (*Pipeline, error) {
 	p := &Pipeline{}
-	for _, s := range stages {
-		st, err := p.compile(s)
+	for len(stages) > 0 {
+		st, err := p.compileStep(stages[0])
 		if err != nil {
 			return nil, err
 		}
+		if st == nil {
+			break
+		}
 		p.steps = append(p.steps, st)
+		stages = stages[1:]
 	}
-	return p, nil
+	if len(stages) == 0 && o.Unwrap == nil {
+		return p, nil
+	}
+	return p, p.compileRows(stages, o)
 }
 
-// Empty reports whether every entry passes.
-func (p *Pipeline) Empty() bool { return len(p.steps) == 0 }
+// compileRows makes the row program of the stages from the first on that is more than a filter.
+func (p *Pipeline) compileRows(stages []syntax.Stage, o Options) error {
+	p.program = &program{}
+	for _, s := range stages {
+		op, err := p.compileOp(s)
+		if err != nil {
+			return err
+		}
+		p.program.ops = append(p.program.ops, op)
+	}
+	if o.Unwrap != nil {
+		if err := p.compileUnwrap(o.Unwrap); err != nil {
+			return err
+		}
+	}
+	all := o.Wanted
+	all.Names = maps.Clone(all.Names)
+	all.Add(p.Needs)
+	p.program.row = row{wanted: newWanted(all), suffixed: map[string]string{}}
+	return nil
+}
 
-// Run narrows b.Selected to the entries that pass all stages.
-func (p *Pipeline) Run(b *Batch) {
+// Empty reports whether every entry passes as it is.
+func (p *Pipeline) Empty() bool { return len(p.steps) == 0 && p.program == nil }
+
+// Run narrows b.Selected to the entries that pass all stages. When most is not 0, what comes behind so many is deselected,
+// too, and not looked at. An error ends the query.
+func (p *Pipeline) Run(b *Batch, most int) error {
 	clear(b.Errors)
+	b.rows = nil
 	for _, s := range p.steps {
 		s.run(b)
 	}
+	if p.program != nil {
+		return p.program.run(b, most)
+	}
+	if most > 0 {
+		keepFirst(&b.Selected, most)
+	}
+	return nil
 }
 
-func (p *Pipeline) compile(s syntax.Stage) (step, error) {
+// keepFirst deselects all but the first n entries.
+func keepFirst(s *match.Selection, n int) {
+	for i := s.Next(0); i >= 0; i = s.Next(i + 1) {
+		if n == 0 {
+			s.KeepRange(0, i)
+			return
+		}
+		n--
+	}
+}
+
+// compileStep returns nil for a stage that is more than a filter.
+func (p *Pipeline) compileStep(s syntax.Stage) (step, error) {
 	switch s := s.(type) {
 	case *syntax.LineFilter:
 		p.Needs.Line = true
 		return newLineStep(s)
 	case *syntax.LabelFilterStage:
 		return newLabelStep(s.Filter, &p.Needs)
+	}
+	return nil, nil
+}
+
+func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
+	switch s := s.(type) {
+	case *syntax.LineFilter:
+		p.Needs.Line = true
+		st, err := newLineStep(s)
+		return lineOp{st}, err
+	case *syntax.LabelFilterStage:
+		return newLabelOp(s.Filter, &p.Needs)
 	case *syntax.JSON:
 		return nil, Unsupported("the json stage")
 	case *syntax.Logfmt:
@@ -121,9 +243,12 @@ func (p *Pipeline) compile(s syntax.Stage) (step, error) {
 	case *syntax.Decolorize:
 		return nil, Unsupported("the decolorize stage")
 	case *syntax.Drop:
-		return newDropStep(s)
+		return newDropOp(s)
 	case *syntax.Keep:
 		return nil, Unsupported("the keep stage")
 	}
 	return nil, fmt.Errorf("stage %s is unknown to the pipeline", s)
 }
+
+// compileUnwrap appends unwrap and the filters behind it.
+func (p *Pipeline) compileUnwrap(*syntax.Unwrap) error { return Unsupported("unwrap") }

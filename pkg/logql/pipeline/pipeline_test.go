@@ -27,6 +27,8 @@ func pairs(nameValue ...string) []model.Pair {
 	return list
 }
 
+var all = Options{Wanted: Needs{AllNames: true}}
+
 // One batch of two streams; each case says which of its entries pass.
 func TestRun(t *testing.T) {
 	b := &Batch{
@@ -40,12 +42,14 @@ func TestRun(t *testing.T) {
 	}
 	f := func(stages string, want ...uint32) {
 		t.Helper()
-		p, err := Compile(stagesOf(t, stages))
-		require.NoError(t, err)
-		for range 2 { // the second run must not see the first one's leftovers
-			b.Selected.Fill(len(b.StreamIndex))
-			p.Run(b)
-			require.Equal(t, want, b.Selected.AppendTo(nil), stages)
+		for _, first := range []string{"", "| drop __error_details__ |= `` "} { // column by column, and entry by entry
+			p, err := Compile(stagesOf(t, first+stages), all)
+			require.NoError(t, err)
+			for range 2 { // the second run must not see the first one's leftovers
+				b.Selected.Fill(len(b.StreamIndex))
+				require.NoError(t, p.Run(b, 0))
+				require.Equal(t, want, b.Selected.AppendTo(nil), first+stages)
+			}
 		}
 	}
 	f(``, 0, 1, 2, 3, 4)
@@ -94,7 +98,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunErrors(t *testing.T) {
-	p, err := Compile(stagesOf(t, `| took>1s | size>1KB`))
+	p, err := Compile(stagesOf(t, `| took>1s | size>1KB`), all)
 	require.NoError(t, err)
 	b := &Batch{
 		Streams:     []labels.Labels{labels.FromStrings("size", "big")},
@@ -102,7 +106,7 @@ func TestRunErrors(t *testing.T) {
 		Metadata:    [][]model.Pair{pairs("took", "2s"), pairs("took", "soon")},
 	}
 	b.Selected.Fill(2)
-	p.Run(b)
+	require.NoError(t, p.Run(b, 0))
 	require.Equal(t, map[int]EntryError{
 		0: {Class: "LabelFilterErr", Details: `strconv.ParseFloat: parsing "": invalid syntax`},
 		1: {Class: "LabelFilterErr", Details: `time: invalid duration "soon"`}, // the first note stays
@@ -113,7 +117,7 @@ func TestRunErrors(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	f := func(stages, what string) {
 		t.Helper()
-		_, err := Compile(stagesOf(t, stages))
+		_, err := Compile(stagesOf(t, stages), all)
 		require.ErrorIs(t, err, ErrUnsupported)
 		require.EqualError(t, err, "the "+what+" stage is valid LogQL, but this version of Woodshed cannot evaluate it yet")
 	}
@@ -131,13 +135,13 @@ func TestUnsupported(t *testing.T) {
 func TestDropErrors(t *testing.T) {
 	f := func(stages string, want map[int]EntryError) {
 		t.Helper()
-		p, err := Compile(stagesOf(t, `| took>1s `+stages))
+		p, err := Compile(stagesOf(t, `| took>1s `+stages), all)
 		require.NoError(t, err)
 		b := &Batch{
 			Streams: []labels.Labels{labels.FromStrings("a", "b")}, StreamIndex: []uint32{0}, Metadata: [][]model.Pair{pairs("took", "soon")},
 		}
 		b.Selected.Fill(1)
-		p.Run(b)
+		require.NoError(t, p.Run(b, 0))
 		require.Equal(t, 1, b.Selected.Count())
 		require.Equal(t, want, b.Errors)
 	}
@@ -145,7 +149,7 @@ func TestDropErrors(t *testing.T) {
 	f(`| drop __error_details__, __error__`, map[int]EntryError{})
 	f(`| drop __error_details__`, map[int]EntryError{0: {Class: "LabelFilterErr"}})
 	for _, other := range []string{`| drop a`, `| drop __error__, a="b"`, `| drop __error__="x"`} {
-		_, err := Compile(stagesOf(t, other))
+		_, err := Compile(stagesOf(t, other), all)
 		require.EqualError(t, err, "the drop stage, but for | drop __error__, __error_details__, is valid LogQL, but this version of Woodshed "+
 			"cannot evaluate it yet")
 	}

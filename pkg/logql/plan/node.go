@@ -112,7 +112,7 @@ func groupOf(g *syntax.Grouping) Group {
 // addNeeds notes what forming the group reads of an entry.
 func (g Group) addNeeds(n *pipeline.Needs) {
 	if g.Mode != GroupBy {
-		n.AllMetadata = true
+		n.AllNames = true
 		return
 	}
 	for _, name := range g.Names {

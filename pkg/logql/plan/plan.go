@@ -37,7 +37,7 @@ func Build(e syntax.Expr) (Node, error) {
 
 func buildLog(e *syntax.LogExpr) (Node, error) {
 	pushed, rest := pushLineFilters(e.Stages)
-	stages, err := pipeline.Compile(rest)
+	stages, err := pipeline.Compile(rest, pipeline.Options{Wanted: pipeline.Needs{AllNames: true}})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,9 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 	}
 	pushed, rest := pushLineFilters(e.Log.Stages)
 	rest = withoutIdle(rest)
-	stages, err := pipeline.Compile(rest)
+	var wanted pipeline.Needs
+	group.addNeeds(&wanted)
+	stages, err := pipeline.Compile(rest, pipeline.Options{Wanted: wanted})
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +75,12 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 	if e.Op == syntax.OpBytesOverTime || e.Op == syntax.OpBytesRate {
 		scan.Columns |= storage.ColumnLineBytes
 	}
-	needs := stages.Needs
-	group.addNeeds(&needs)
+	wanted.Add(stages.Needs)
 	return pushCount(&Range{
 		Op:     e.Op,
 		Length: e.Range,
 		Offset: e.Offset,
-		Scans:  splitScan(scan, needs, rest),
+		Scans:  splitScan(scan, wanted, rest),
 		Stages: stages,
 		Group:  group,
 	}), nil

@@ -25,7 +25,7 @@ func splitScan(scan Scan, needs pipeline.Needs, stages []syntax.Stage) []Scan {
 	if needs.Line {
 		scan.Columns |= storage.ColumnLine
 	}
-	if needs.AllMetadata {
+	if needs.AllNames {
 		scan.Columns |= storage.ColumnMetadata | storage.ColumnLevel
 		return []Scan{scan}
 	}

@@ -1,0 +1,56 @@
+package pipeline
+
+import "unsafe"
+
+// arena holds what the stages make of one batch: texts and label lists. reset gives all of it back at once.
+type arena struct {
+	text   chunked[byte]
+	labels chunked[Label]
+	names  chunked[string]
+}
+
+func (a *arena) reset() {
+	a.text.reset()
+	a.labels.reset()
+	a.names.reset()
+}
+
+// copyText returns a string of the bytes that is valid until reset.
+func (a *arena) copyText(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	own := a.text.take(len(b))
+	copy(own, b)
+	return unsafe.String(&own[0], len(own)) //nolint:gosec // nobody writes to own any more until reset, after which nobody reads
+}
+
+// chunked hands out slices of a few large ones. What was handed out stays where it is.
+type chunked[T any] struct {
+	current []T
+	retired int // elements of earlier chunks since reset, to size the next one
+}
+
+const (
+	chunkElements    = 1 << 12
+	chunkElementsMax = 1 << 18 // kept over reset
+)
+
+// take returns n elements, whatever they hold.
+func (c *chunked[T]) take(n int) []T {
+	if n > cap(c.current)-len(c.current) {
+		c.retired += len(c.current)
+		c.current = make([]T, 0, max(n, chunkElements, min(c.retired, chunkElementsMax)))
+	}
+	from := len(c.current)
+	c.current = c.current[:from+n]
+	return c.current[from : from+n : from+n]
+}
+
+func (c *chunked[T]) reset() {
+	if cap(c.current) > chunkElementsMax {
+		c.current = nil
+	}
+	clear(c.current) // lets go of what the elements point to
+	c.current, c.retired = c.current[:0], 0
+}

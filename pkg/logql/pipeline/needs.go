@@ -1,0 +1,70 @@
+package pipeline
+
+import "strings"
+
+// Needs is what a pipeline, or whoever comes after it, reads of an entry.
+type Needs struct {
+	Line bool
+	// AllNames: every label there is.
+	AllNames bool
+	// Names are labels that may be a stream's, structured metadata's or made by a stage, among them detected_level.
+	Names map[string]bool
+}
+
+// AddName notes that the label is read.
+func (n *Needs) AddName(name string) {
+	if name == ErrorLabel || name == ErrorDetailsLabel {
+		return // made by the pipeline itself
+	}
+	if n.Names == nil {
+		n.Names = map[string]bool{}
+	}
+	n.Names[name] = true
+}
+
+// Add notes everything that other notes.
+func (n *Needs) Add(other Needs) {
+	n.Line = n.Line || other.Line
+	n.AllNames = n.AllNames || other.AllNames
+	for name := range other.Names {
+		n.AddName(name)
+	}
+}
+
+// wanted is the labels that are worth making: those that some stage or whoever comes after the pipeline reads.
+type wanted struct {
+	all      bool
+	names    map[string]bool // read under this name
+	relevant map[string]bool // read under this name or under this name and "_extracted"
+}
+
+func newWanted(n Needs) *wanted {
+	w := &wanted{all: n.AllNames, names: map[string]bool{}, relevant: map[string]bool{}}
+	for name := range n.Names {
+		w.names[name] = true
+		w.relevant[name] = true
+		if base, ok := strings.CutSuffix(name, ExtractedSuffix); ok {
+			w.relevant[base] = true
+		}
+	}
+	return w
+}
+
+// wants reports whether somebody reads the label.
+func (w *wanted) wants(name string) bool { return w.all || w.names[name] }
+
+// mayWant reports whether somebody reads what would be extracted as name: under it or, after a clash, under another.
+func (w *wanted) mayWant(name string) bool { return w.all || w.relevant[name] }
+
+// mayWantPrefix reports whether mayWant holds for any name that begins with the prefix.
+func (w *wanted) mayWantPrefix(prefix string) bool {
+	if w.all {
+		return true
+	}
+	for name := range w.relevant {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,190 @@
+package pipeline
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// Label is a label of an entry that its stream does not have, or not with this value.
+type Label struct {
+	Name, Value string
+	// Parsed: a stage made it. Else it is structured metadata or the level.
+	Parsed bool
+	// gone: it was removed. It stays in the list, for no parser may make it again.
+	gone bool
+}
+
+// row is one entry on its way through the row program. One row is used for all entries, one after the other.
+//
+// A name is looked up among the own labels first, then among the removed ones, then in the stream. Its texts live as long
+// as the batch.
+type row struct {
+	Timestamp model.Timestamp
+	Line      string
+	// Err is the last thing that went wrong; it becomes the labels __error__ and __error_details__.
+	Err EntryError
+	// Value is what unwrap took.
+	Value float64
+
+	stream   labels.Labels
+	own      []Label  // each name once
+	removed  []string // labels of the stream
+	wanted   *wanted
+	arena    *arena
+	suffixed map[string]string // name → name_extracted
+	stop     error             // ends the query
+}
+
+// get returns the value of a label as the next stage sees it.
+func (r *row) get(name string) (value string, ok bool) {
+	switch name {
+	case ErrorLabel:
+		return r.Err.Class, r.Err.Class != ""
+	case ErrorDetailsLabel:
+		return r.Err.Details, r.Err.Details != ""
+	}
+	return lookupOwn(r.stream, r.own, r.removed, name)
+}
+
+func lookupOwn(stream labels.Labels, own []Label, removed []string, name string) (value string, ok bool) {
+	for i := range own {
+		if l := &own[i]; l.Name == name {
+			if l.gone {
+				break
+			}
+			return l.Value, true
+		}
+	}
+	if slices.Contains(removed, name) {
+		return "", false
+	}
+	v := stream.Get(name)
+	return v, v != ""
+}
+
+// find returns the index of an own label, gone or not, or -1.
+func (r *row) find(name string) int {
+	for i := range r.own {
+		if r.own[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// clashes reports whether the stream or the structured metadata has the name.
+func (r *row) clashes(name string) bool {
+	if i := r.find(name); i >= 0 && !r.own[i].Parsed && !r.own[i].gone {
+		return true
+	}
+	return r.stream.Get(name) != ""
+}
+
+// extractedName returns the name under which a parser's finding becomes a label.
+func (r *row) extractedName(name string) string {
+	if r.clashes(name) {
+		return r.suffix(name)
+	}
+	return name
+}
+
+// extract makes a label of what a parser found. A name that the stream or the metadata has gets the suffix "_extracted".
+// What has been extracted or set before stays as it is, and what nobody reads is not made.
+func (r *row) extract(name, value string) {
+	if !r.wanted.mayWant(name) {
+		return
+	}
+	name = r.extractedName(name)
+	if !r.wanted.wants(name) {
+		return
+	}
+	if i := r.find(name); i < 0 {
+		r.own = append(r.own, Label{Name: name, Value: value, Parsed: true})
+	} else if !r.own[i].Parsed {
+		r.own[i] = Label{Name: name, Value: value, Parsed: true}
+	}
+}
+
+// extracted reports whether extracting the name would do nothing.
+func (r *row) extracted(name string) bool {
+	if !r.wanted.mayWant(name) {
+		return true
+	}
+	name = r.extractedName(name)
+	i := r.find(name)
+	return i >= 0 && r.own[i].Parsed || !r.wanted.wants(name)
+}
+
+// set gives a label a value, whoever had it before.
+func (r *row) set(name, value string) {
+	l := Label{Name: name, Value: value, Parsed: true}
+	if i := r.find(name); i >= 0 {
+		r.own[i] = l
+		return
+	}
+	r.own = append(r.own, l)
+}
+
+// remove takes a label away.
+func (r *row) remove(name string) {
+	if i := r.find(name); i >= 0 {
+		r.own[i].gone = true
+	}
+	if r.stream.Get(name) != "" && !slices.Contains(r.removed, name) {
+		r.removed = append(r.removed, name)
+	}
+}
+
+// wants reports whether somebody behind reads the label.
+func (r *row) wants(name string) bool { return r.wanted.wants(name) }
+
+// labels yields all labels but those of errors, those of the stream first.
+func (r *row) labels() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		ended := false
+		r.stream.Range(func(l labels.Label) {
+			if !ended && !r.hidden(l.Name) {
+				ended = !yield(l.Name, l.Value)
+			}
+		})
+		for i := range r.own {
+			if ended {
+				return
+			}
+			if l := &r.own[i]; !l.gone {
+				ended = !yield(l.Name, l.Value)
+			}
+		}
+	}
+}
+
+// hidden reports whether a label of the stream is removed or has another value.
+func (r *row) hidden(name string) bool {
+	i := r.find(name)
+	return i >= 0 && !r.own[i].gone || slices.Contains(r.removed, name)
+}
+
+// text returns the bytes as a text of the batch.
+func (r *row) text(b []byte) string { return r.arena.copyText(b) }
+
+// fail notes what went wrong with the entry. It stays in; the note replaces an earlier one.
+func (r *row) fail(class, details string) { r.Err = EntryError{Class: class, Details: details} }
+
+// suffixedMax bounds the names that suffix remembers.
+const suffixedMax = 1024
+
+// suffix returns name and "_extracted".
+func (r *row) suffix(name string) string {
+	if s, ok := r.suffixed[name]; ok {
+		return s
+	}
+	s := name + ExtractedSuffix
+	if len(r.suffixed) < suffixedMax {
+		r.suffixed[s[:len(name)]] = s
+	}
+	return s
+}

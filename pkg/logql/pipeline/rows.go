@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// op is a stage of the row program.
+type op interface {
+	// apply returns false when the entry is dropped.
+	apply(r *row) (keep bool)
+}
+
+// program runs entry by entry what makes or changes labels or lines, and everything behind that. Its results are rows of
+// the batch.
+type program struct {
+	ops         []op
+	row         row
+	arena       arena
+	keepsLines  bool // nothing in it changes lines
+	hasMetadata bool
+}
+
+// rowState is what the program made of one entry.
+type rowState struct {
+	line    string
+	own     []Label
+	removed []string
+	value   float64
+}
+
+// run narrows b.Selected, and fills b.rows for the entries that are left. It stops after most entries that pass, when most
+// is not 0: those behind are deselected.
+func (p *program) run(b *Batch, most int) error {
+	p.arena.reset()
+	b.sizeRows()
+	passed := 0
+	for i := b.Selected.Next(0); i >= 0; i = b.Selected.Next(i + 1) {
+		if most > 0 && passed == most {
+			b.Selected.KeepRange(0, i)
+			break
+		}
+		p.load(b, i)
+		if !p.applyAll() {
+			if p.row.stop != nil {
+				return p.row.stop
+			}
+			b.Selected.Remove(i)
+			continue
+		}
+		p.save(b, i)
+		passed++
+	}
+	return nil
+}
+
+func (p *program) applyAll() bool {
+	for _, o := range p.ops {
+		if !o.apply(&p.row) {
+			return false
+		}
+	}
+	return true
+}
+
+// load makes the row that of entry i: its labels are those of the stream and the structured metadata.
+func (p *program) load(b *Batch, i int) {
+	r := &p.row
+	r.arena = &p.arena
+	r.stream = b.Streams[b.StreamIndex[i]]
+	r.own, r.removed = r.own[:0], r.removed[:0]
+	r.Err, r.Value, r.Line, r.Timestamp = b.Errors[i], 0, "", 0
+	if b.Lines != nil {
+		r.Line = b.Lines[i]
+	}
+	if b.Timestamps != nil {
+		r.Timestamp = b.Timestamps[i]
+	}
+	if b.Metadata != nil {
+		for _, pair := range b.Metadata[i] {
+			r.addMetadata(pair)
+		}
+	}
+	if b.Levels != nil {
+		r.addMetadata(model.Pair{Name: LevelLabel, Value: b.Levels[i]})
+	}
+}
+
+// addMetadata is AppendMetadata for one pair: a name of the stream's gets a suffix, and gives way to what has that name by
+// birth.
+func (r *row) addMetadata(p model.Pair) {
+	if p.Value == "" || p.Name == ErrorLabel || p.Name == ErrorDetailsLabel || !r.wanted.mayWant(p.Name) {
+		return
+	}
+	name, renamed := p.Name, r.stream.Get(p.Name) != ""
+	if renamed {
+		name = r.suffix(name)
+	}
+	if i := r.find(name); i < 0 {
+		r.own = append(r.own, Label{Name: name, Value: p.Value})
+	} else if !renamed {
+		r.own[i].Value = p.Value
+	}
+}
+
+// save keeps the row as that of entry i.
+func (p *program) save(b *Batch, i int) {
+	r := &p.row
+	st := &b.rows[i]
+	st.line, st.value, st.own, st.removed = r.Line, r.Value, nil, nil
+	if n := len(r.own); n > 0 {
+		st.own = p.arena.labels.take(n)[:0]
+		for _, l := range r.own {
+			if !l.gone {
+				st.own = append(st.own, l)
+			}
+		}
+	}
+	if n := len(r.removed); n > 0 {
+		st.removed = p.arena.names.take(n)
+		copy(st.removed, r.removed)
+	}
+	if r.Err.Class != "" {
+		b.setError(i, r.Err)
+	} else if len(b.Errors) > 0 {
+		delete(b.Errors, i)
+	}
+}
+
+// labelOp is a label filter in the row program.
+type labelOp struct {
+	test    labelTest
+	subject subject
+}
+
+func (o *labelOp) apply(r *row) bool {
+	o.subject.row = r
+	return o.test.test(&o.subject) != fails
+}
+
+func newLabelOp(f syntax.LabelFilter, needs *Needs) (op, error) {
+	t, err := newLabelTest(f, needs)
+	return &labelOp{test: t}, err
+}
+
+// lineOp is a line filter in the row program.
+type lineOp struct{ *lineStep }
+
+func (o lineOp) apply(r *row) bool { return o.keeps(r.Line) }
