@@ -208,6 +208,7 @@ func TestUnwantedMergeIsRemovedFirst(t *testing.T) {
 	job := db.plan(tn, v)[0]
 	v.release()
 	var victim *blockHandle
+	dropped := make(chan struct{})
 	// One of the blocks goes to quarantine while the merge is written, and nothing can be removed.
 	inject.Arm(vfs.Fault{At: 1, Forever: true, Err: errNoRename, Match: func(op vfs.Op) bool {
 		if victim == nil && op.Kind == vfs.OpRename && path.Dir(path.Dir(op.To)) == path.Join(testDir, blocksName) {
@@ -216,7 +217,10 @@ func TestUnwantedMergeIsRemovedFirst(t *testing.T) {
 					victim = h
 				}
 			}
-			go db.dropBad(tn, victim, fmt.Errorf("as if"))
+			go func() {
+				defer close(dropped)
+				db.dropBad(tn, victim, fmt.Errorf("as if"))
+			}()
 			for !func() bool { tn.mu.RLock(); defer tn.mu.RUnlock(); return len(tn.view.blocks) == 9 }() {
 				runtime.Gosched()
 			}
@@ -232,6 +236,7 @@ func TestUnwantedMergeIsRemovedFirst(t *testing.T) {
 	}
 	v.release()
 	inject.Disarm()
+	<-dropped
 	require.NoError(t, db.tendBlocks(ctx))
 	require.Empty(t, db.leaving.unwanted)
 	require.ElementsMatch(t, want, all(t, db, "t"), "the log had the block's entries")
