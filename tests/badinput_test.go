@@ -96,7 +96,7 @@ func TestBadInput(t *testing.T) {
 	asked(400, "end timestamp must not be before or equal to start time", rangeQuery, "query", `{app="a"}`, "start", "2000", "end", "1000")
 	asked(400, "limit must be a positive value", rangeQuery, "query", `{app="a"}`, "limit", "0")
 	asked(400, "max entries limit per query exceeded", rangeQuery, "query", `{app="a"}`, "limit", "50000")
-	asked(400, "log queries are not supported as an instant query type", instant, "query", `{app="a"}`)
+	asked(400, "could not parse 'since' parameter", instant, "query", `{app="a"}`, "since", "soon")
 	asked(400, "exceeded maximum resolution", rangeQuery, "query", `count_over_time({app="a"}[1m])`, "step", "0.001")
 	asked(400, "", rangeQuery, "query", `{app="a"} | json`)
 	asked(404, "", "/loki/api/v1/nothing")

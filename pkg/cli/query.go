@@ -33,7 +33,7 @@ server's answer). Without a match the exit code is 1.
 		set.IntVar(&q.limit, "limit", 100, "the most lines to answer with (`n`)")
 		set.StringVar(&q.direction, "direction", "backward", "backward: newest first; forward: oldest first (`order`)")
 		set.StringVar(&q.step, "step", "", "the distance of a metric's samples; chosen by the server when left out (`duration`)")
-		set.BoolVar(&q.instant, "instant", false, "evaluate a metric query once, at the end of the window")
+		set.BoolVar(&q.instant, "instant", false, "evaluate a metric query once, at the end of the window; of a log query: up to and with the end")
 		set.StringVar(&q.output, "output", "default", "default, raw, jsonl or json (`form`)")
 		set.BoolVar(&q.json, "json", false, "the same as --output json")
 		set.StringVar(&q.color, "color", "auto", "auto: on a terminal, unless NO_COLOR is set; always; never (`when`)")
@@ -103,6 +103,7 @@ func (q *query) request(logql string, now time.Time) (string, url.Values, error)
 	}
 	if q.instant {
 		params.Set("time", nanoseconds(end))
+		params.Set("since", strconv.FormatInt(end.Sub(start).Milliseconds(), 10)+"ms")
 		return "/loki/api/v1/query", params, nil
 	}
 	params.Set("start", nanoseconds(start))

@@ -104,7 +104,7 @@ func TestQueryParams(t *testing.T) {
 		"q", "--to", "1700003599")
 	f(ranged, url.Values{"query": {"q"}, "limit": {"7"}, "direction": {"forward"}, "start": {"1700000000000000000"}, "end": {"1700000000000000001"}, "step": {"1m"}},
 		"--limit=7", "--direction", "forward", "q", "--from", "2023-11-14T22:13:20Z", "--to", "1700000000000000001", "--step", "1m")
-	f("/loki/api/v1/query", url.Values{"query": {"q"}, "limit": {"100"}, "direction": {"backward"}, "time": {"1700000000000000000"}},
+	f("/loki/api/v1/query", url.Values{"query": {"q"}, "limit": {"100"}, "direction": {"backward"}, "time": {"1700000000000000000"}, "since": {"3600000ms"}},
 		"--instant", "--to", "1700000000", "q")
 	f(ranged, url.Values{"query": {"--limit"}, "limit": {"100"}, "direction": {"backward"}, "start": {"1699999999000000000"}, "end": {"1700003599000000000"}},
 		"--to", "1700003599", "--", "--limit")

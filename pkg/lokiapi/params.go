@@ -96,15 +96,24 @@ func saturate(t time.Time) model.Timestamp {
 	return model.TimestampOf(t)
 }
 
+// sinceParam is how far back a query looks that does not say its start.
+func sinceParam(form url.Values) (time.Duration, error) {
+	s := form.Get("since")
+	if s == "" {
+		return sinceDefault, nil
+	}
+	d, err := pmodel.ParseDuration(s)
+	if err != nil {
+		return 0, fail(http.StatusBadRequest, "could not parse 'since' parameter: %v", err)
+	}
+	return time.Duration(d), nil
+}
+
 // bounds reads start, end and since. An end in the future does not move the default start into the future.
 func bounds(form url.Values, now model.Timestamp) (model.Interval, error) {
-	since := sinceDefault
-	if s := form.Get("since"); s != "" {
-		d, err := pmodel.ParseDuration(s)
-		if err != nil {
-			return model.Interval{}, fail(http.StatusBadRequest, "could not parse 'since' parameter: %v", err)
-		}
-		since = time.Duration(d)
+	since, err := sinceParam(form)
+	if err != nil {
+		return model.Interval{}, err
 	}
 	end, err := timeParam(form, "end", now)
 	if err != nil {

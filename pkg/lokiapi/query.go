@@ -10,8 +10,6 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-const textNoInstantLogs = "log queries are not supported as an instant query type, please change your query to a range query type"
-
 func (a *API) queryRange(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.queryParams(w, r, rangeParams)
 	if err != nil {
@@ -71,19 +69,20 @@ func instantParams(form url.Values, p *engine.Params) error {
 	if err != nil {
 		return err
 	}
-	p.Start, p.End, p.Instant = at, at, true
+	since, err := sinceParam(form)
+	if err != nil {
+		return err
+	}
+	p.Start, p.End, p.Instant = at.Add(-since), at, true
 	return nil
 }
 
-// checkQuery refuses what needs neither data nor a turn to refuse, in the engine's words: text that does not parse, log
-// queries as instant ones, and more entries than the tenant may ask for.
+// checkQuery refuses what needs neither data nor a turn to refuse, in the engine's words: text that does not parse, and
+// more entries than the tenant may ask for.
 func (a *API) checkQuery(p engine.Params) error {
 	isLog, err := isLogQuery(p.Query)
 	if err != nil || !isLog {
 		return err
-	}
-	if p.Instant {
-		return fail(http.StatusBadRequest, textNoInstantLogs)
 	}
 	entriesMax := queryEntriesMaxDefault
 	if a.Limits != nil {

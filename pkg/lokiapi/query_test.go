@@ -80,12 +80,12 @@ func TestQueryInstantParams(t *testing.T) {
 		require.Equal(t, http.StatusOK, got.status, got.body)
 		require.Equal(t, []engine.Params{want}, s.params)
 	}
-	want := engine.Params{Tenant: "fake", Query: metricQuery, Start: 1700000000_000000000, End: 1700000000_000000000, Instant: true, Limit: 100, Direction: storage.Backward}
+	want := engine.Params{Tenant: "fake", Query: metricQuery, Start: 1699996400_000000000, End: 1700000000_000000000, Instant: true, Limit: 100, Direction: storage.Backward}
 	q := "query=" + url.QueryEscape(metricQuery)
 	f(q+"&time=1700000000", want)
 	f(q+"&time=1700000000000000000", want)
-	want.Limit = 9
-	f(q+"&time=2023-11-14T22:13:20Z&limit=9", want)
+	want.Limit, want.Start = 9, 1699999990_000000000
+	f(q+"&time=2023-11-14T22:13:20Z&limit=9&since=10s", want)
 
 	before := now()
 	s.params = nil
@@ -116,7 +116,8 @@ func TestQueryRefuses(t *testing.T) {
 		f(instantPath, q(bad), parseError(bad))
 	}
 	require.Contains(t, parseError(`{app="api"} |= timeout`), "parse error at line 1, col 16")
-	f(instantPath, q(logQuery), textNoInstantLogs)
+	f(instantPath, q(logQuery)+"&limit=5001", "max entries limit per query exceeded, limit > max_entries_limit_per_query (5001 > 5000)")
+	f(instantPath, q(logQuery)+"&since=soon", `could not parse 'since' parameter: not a valid duration string: "soon"`)
 	f(rangePath, q(logQuery)+"&limit=5001", "max entries limit per query exceeded, limit > max_entries_limit_per_query (5001 > 5000)")
 	f(rangePath, q(logQuery)+"&limit=0", textLimitPositive)
 	f(rangePath, q(logQuery)+"&direction=up", "invalid direction 'up'")
@@ -176,7 +177,7 @@ func TestEngineRefusesTheSame(t *testing.T) {
 		require.Equal(t, want, text)
 	}
 	f(engine.Params{Query: "{", Limit: 1})
-	f(engine.Params{Query: logQuery, Limit: 1, Instant: true})
+	f(engine.Params{Query: logQuery, Limit: 5001, Instant: true})
 	f(engine.Params{Query: logQuery, Limit: 5001})
 }
 

@@ -81,8 +81,6 @@ func checkParams(p Params, e syntax.Expr, l Limits) error {
 
 func checkLogParams(p Params, l Limits) error {
 	switch {
-	case p.Instant:
-		return refuse("log queries are not supported as an instant query type, please change your query to a range query type")
 	case p.Limit <= 0:
 		return refuse("limit must be a positive value")
 	case l.Entries > 0 && p.Limit > l.Entries:
@@ -126,11 +124,18 @@ func errBytesRead(bytes, limit uint64) error {
 // budget is the memory that one query may still keep.
 type budget struct{ left, max int64 }
 
-// take sets bytes aside, or says that there are none left.
+// memoryError is the refusal of a budget.
+type memoryError struct{ *storage.Refusal }
+
+// Unwrap makes errors.As find the refusal.
+func (e memoryError) Unwrap() error { return e.Refusal }
+
+// take sets bytes aside, or says with a memoryError that there are none left.
 func (b *budget) take(bytes int64) error {
 	if bytes > b.left {
-		return exceed("the query would keep more than %s in memory; consider more specific stream selectors, a shorter time range, "+
-			"a larger step, or aggregating with sum()", humanize.IBytes(uint64(b.max)))
+		text := fmt.Sprintf("the query would keep more than %s in memory; consider more specific stream selectors, a shorter time "+
+			"range, a larger step, or aggregating with sum()", humanize.IBytes(uint64(b.max)))
+		return memoryError{&storage.Refusal{Class: storage.ErrLimit, Text: text}}
 	}
 	b.left -= bytes
 	return nil

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/dustin/go-humanize"
@@ -36,14 +38,19 @@ type logStream struct {
 // there are enough.
 func (q *query) runLog(ctx context.Context, n *plan.Log) (*Result, error) {
 	c := &logCollector{q: q, streams: map[string]logStream{}, interned: map[string]string{}}
+	n.Stages.Reserve(q.budget.take)
 	r := request{
 		scan:     n.Scan,
-		interval: model.Interval{Start: q.Start, End: q.End},
+		interval: q.logInterval(),
 		order:    q.Direction,
 		limit:    q.Limit,
 		stages:   n.Stages,
 	}
-	if err := q.scan(ctx, r, c.add); err != nil {
+	err := q.scan(ctx, r, c.add)
+	if errors.As(err, new(memoryError)) {
+		q.warn(fmt.Sprintf("the answer ends after %d lines, for it would take more than %s of memory; lower the line limit, or "+
+			"ask for a shorter time range", len(c.entries), humanize.IBytes(uint64(c.q.budget.max))))
+	} else if err != nil {
 		return nil, err
 	}
 	c.number()
@@ -51,14 +58,28 @@ func (q *query) runLog(ctx context.Context, n *plan.Log) (*Result, error) {
 	return &Result{Type: ResultStreams, Entries: c.entries, SearchWords: n.SearchWords}, nil
 }
 
-// add copies the entries of a batch, and returns false when there are enough or the memory is used up.
+// instantLookback is how far back an instant log query looks from its time, unless it says from where on: as far as a log
+// query that says nothing of its start.
+const instantLookback = time.Hour
+
+// logInterval is what a log query reads: [Start, End), and for an instant query everything after Start up to and with End.
+func (q *query) logInterval() model.Interval {
+	if !q.Instant {
+		return model.Interval{Start: q.Start, End: q.End}
+	}
+	start := q.Start
+	if start >= q.End {
+		start = q.End.Add(-instantLookback)
+	}
+	return model.Interval{Start: start.Add(1), End: q.End.Add(1)}
+}
+
+// add copies the entries of a batch. The error is a memoryError when the memory is used up.
 func (c *logCollector) add(s *scanned) (more bool, err error) {
 	for i := s.Selected.Next(0); i >= 0; i = s.Selected.Next(i + 1) {
 		stream, cost := c.stream(s.Streams[s.StreamIndex[i]])
 		if err := c.q.budget.take(cost + entryCost(s, i)); err != nil {
-			c.q.warn(fmt.Sprintf("the answer ends after %d lines, for it would take more than %s of memory; lower the line limit, or "+
-				"ask for a shorter time range", len(c.entries), humanize.IBytes(uint64(c.q.budget.max))))
-			return false, nil //nolint:nilerr // the answer is cut and says so
+			return false, err
 		}
 		c.addEntry(s, i, stream)
 	}

@@ -75,17 +75,16 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 		if r.limit > 0 {
 			most = r.limit - int(passed)
 		}
-		if err := r.stages.Run(&s.Batch, most); err != nil {
-			return err
+		runErr := r.stages.Run(&s.Batch, most)
+		if count := s.Selected.Count(); count > 0 {
+			s.partial = count < b.Len()
+			passed += uint64(count)
+			if more, err := visit(&s); err != nil || !more || passed == uint64(r.limit) {
+				return err
+			}
 		}
-		count := s.Selected.Count()
-		if count == 0 {
-			continue
-		}
-		s.partial = count < b.Len()
-		passed += uint64(count)
-		if more, err := visit(&s); err != nil || !more || passed == uint64(r.limit) {
-			return err
+		if runErr != nil {
+			return runErr
 		}
 	}
 }

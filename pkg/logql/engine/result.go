@@ -19,7 +19,8 @@ type Params struct {
 	Tenant model.TenantID
 	Query  string
 	// Start and End bound a range query. Log queries read [Start, End). Metric queries evaluate at Start, Start+Step, …
-	// not after End. An instant query evaluates at End and ignores Start.
+	// not after End. An instant metric query evaluates at End and ignores Start; an instant log query reads (Start, End], or
+	// the hour up to End when Start is not before it.
 	Start, End model.Timestamp
 	Step       time.Duration // of range metric queries; positive
 	Instant    bool

@@ -214,7 +214,7 @@ func parseHead(params *engine.Params, words []string) (err error) {
 	if words[0] == "instant" {
 		params.Instant = true
 		params.End, err = parseTime(words[1])
-		params.Start = params.End
+		params.Start, params.Limit, params.Direction = params.End, 100, storage.Backward // the last two for log queries
 		return err
 	}
 	if params.Start, params.End, err = parseTimes(words[1]); err != nil {

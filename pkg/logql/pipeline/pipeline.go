@@ -178,8 +178,15 @@ func (p *Pipeline) compileRows(stages []syntax.Stage, o Options) error {
 // Empty reports whether every entry passes as it is.
 func (p *Pipeline) Empty() bool { return len(p.steps) == 0 && p.program == nil }
 
+// Reserve says where stages that keep something between batches ask for memory; an error ends the query.
+func (p *Pipeline) Reserve(take func(bytes int64) error) {
+	if p.program != nil {
+		p.program.row.take = take
+	}
+}
+
 // Run narrows b.Selected to the entries that pass all stages. When most is not 0, what comes behind so many is deselected,
-// too, and not looked at. An error ends the query.
+// too, and not looked at. An error ends the query; the entries that are selected then have passed.
 func (p *Pipeline) Run(b *Batch, most int) error {
 	clear(b.Errors)
 	b.rows = nil
@@ -246,6 +253,8 @@ func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
 		return newDropOp(s)
 	case *syntax.Keep:
 		return nil, Unsupported("the keep stage")
+	case *syntax.Distinct:
+		return newDistinctOp(s, &p.Needs), nil
 	}
 	return nil, fmt.Errorf("stage %s is unknown to the pipeline", s)
 }

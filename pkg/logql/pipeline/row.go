@@ -35,8 +35,9 @@ type row struct {
 	removed  []string // labels of the stream
 	wanted   *wanted
 	arena    *arena
-	suffixed map[string]string // name → name_extracted
-	stop     error             // ends the query
+	suffixed map[string]string       // name → name_extracted
+	take     func(bytes int64) error // of the query's memory; nil: no limit
+	stop     error                   // ends the query
 }
 
 // get returns the value of a label as the next stage sees it.
@@ -173,6 +174,14 @@ func (r *row) text(b []byte) string { return r.arena.copyText(b) }
 
 // fail notes what went wrong with the entry. It stays in; the note replaces an earlier one.
 func (r *row) fail(class, details string) { r.Err = EntryError{Class: class, Details: details} }
+
+// reserve sets memory of the query aside for what a stage keeps. Without it the query ends.
+func (r *row) reserve(bytes int64) bool {
+	if r.take != nil {
+		r.stop = r.take(bytes)
+	}
+	return r.stop == nil
+}
 
 // suffixedMax bounds the names that suffix remembers.
 const suffixedMax = 1024

@@ -30,7 +30,7 @@ type rowState struct {
 }
 
 // run narrows b.Selected, and fills b.rows for the entries that are left. It stops after most entries that pass, when most
-// is not 0: those behind are deselected.
+// is not 0: those behind are deselected. So they are when an error ends the query.
 func (p *program) run(b *Batch, most int) error {
 	p.arena.reset()
 	b.sizeRows()

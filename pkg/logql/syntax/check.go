@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	resyntax "regexp/syntax"
+	"slices"
 	"text/template/parse"
 
 	"github.com/grafana/regexp"
@@ -75,10 +76,19 @@ func checkRangeAggregation(e *RangeAggregation) error {
 	switch {
 	case e.Unwrap != nil && countsEntries:
 		return meaningErrorf("invalid aggregation %s with unwrap", e.Op)
+	case slices.ContainsFunc(e.Log.Stages, isDistinct):
+		// Which entry of a window is the first depends on the window; what is meant is a number of series.
+		return meaningErrorf("distinct keeps lines and has no meaning in %s; to count the values of a label, count series: "+
+			"count(sum by (a) (count_over_time(…)))", e.Op)
 	case e.Unwrap == nil && !countsEntries && !either:
 		return meaningErrorf("invalid aggregation %s without unwrap", e.Op)
 	}
 	return nil
+}
+
+func isDistinct(s Stage) bool {
+	_, ok := s.(*Distinct)
+	return ok
 }
 
 func checkBinary(b *Binary) error {

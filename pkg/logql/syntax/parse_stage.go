@@ -76,6 +76,9 @@ func (p *parser) ipArgument() (string, error) {
 
 // pipeStage is what follows a "|".
 func (p *parser) pipeStage() (Stage, error) {
+	if p.atDistinct() {
+		return p.distinct()
+	}
 	if p.atLabelFilter() {
 		f, err := p.labelFilter()
 		return &LabelFilterStage{Filter: f}, err
@@ -201,6 +204,30 @@ func (p *parser) labelFormat() (Stage, error) {
 }
 
 // labelPicks = pick { "," pick } where pick = name [ matcher ] .
+// atDistinct reports whether "distinct" and a name follow, which means nothing in Loki's language: there a label filter
+// would begin with them, and an operator would come next.
+func (p *parser) atDistinct() bool {
+	t := p.cur()
+	return t.kind == kindIdentifier && strings.EqualFold(t.text, "distinct") && p.peek(1).isWord()
+}
+
+func (p *parser) distinct() (Stage, error) {
+	p.take()
+	s := &Distinct{}
+	for {
+		name, err := p.name("IDENTIFIER")
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(s.Labels, name) {
+			s.Labels = append(s.Labels, name)
+		}
+		if !p.accept(kindComma) {
+			return s, nil
+		}
+	}
+}
+
 func (p *parser) labelPicks() ([]LabelPick, error) {
 	var picks []LabelPick
 	for {

@@ -51,6 +51,8 @@ func TestPrint(t *testing.T) {
 	f(`{a="b"} | line_format "{{.x}}" | label_format c=d,e="{{.f}}"`, `{a="b"} | line_format "{{.x}}" | label_format c=d, e="{{.f}}"`)
 	f(`{a="b"} | drop c,d="e" | keep f=~"g", h`, `{a="b"} | drop c, d="e" | keep f=~"g", h`)
 	f(`{a="b"} | json != "x" | logfmt !~ "y"`, `{a="b"} | json != "x" | logfmt !~ "y"`)
+	f(`{a="b"} | distinct c | distinct d, drop, d`, `{a="b"} | distinct c | distinct d, drop`)
+	f(`{a="b"} | distinct="c" | distinct > 5`, `{a="b"} | distinct="c" | distinct > 5`)
 	// Label filters.
 	f(`{a="b"} | c="d" | e!="f" | g=~"h" | i!~"j"`, `{a="b"} | c="d" | e!="f" | g=~"h" | i!~"j"`)
 	f(`{a="b"} | c=5 | d==5 | e!=-1.5e3 | f>+.5 | g>=1 | h<2 | i<=3`,
@@ -185,6 +187,10 @@ func TestParseErrors(t *testing.T) {
 	f(`1 + rate({app=""}[5m])`, noMatcher)
 	f(`sum_over_time({app="x"}[5m])`, `parse error : invalid aggregation sum_over_time without unwrap`)
 	f(`count_over_time({app="x"} | unwrap y [5m])`, `parse error : invalid aggregation count_over_time with unwrap`)
+	f(`rate({app="x"} | distinct y [5m])`, "parse error : distinct keeps lines and has no meaning in rate; to count the values of "+
+		"a label, count series: count(sum by (a) (count_over_time(…)))")
+	f(`{app="x"} | distinct`, `parse error at line 1, col 21: syntax error: unexpected $end`)
+	f(`{app="x"} | distinct "y"`, `parse error at line 1, col 22: syntax error: unexpected STRING`)
 	f(`rate({app="x"}[5m]) by (y)`, `parse error : grouping not allowed for rate aggregation`)
 	f(`sum(rate({app="x"}[5m]) by (y))`, `parse error : grouping not allowed for rate aggregation`)
 	f(`approx_topk(2, rate({app="x"}[5m])) by (y)`, `parse error : grouping not allowed for approx_topk aggregation`)

@@ -83,6 +83,8 @@ func (s *Drop) String() string { return "| drop " + labelPicks(s.Labels) }
 
 func (s *Keep) String() string { return "| keep " + labelPicks(s.Labels) }
 
+func (s *Distinct) String() string { return "| distinct " + strings.Join(s.Labels, ", ") }
+
 func labelPicks(picks []LabelPick) string {
 	var pr printer
 	for i, pick := range picks {

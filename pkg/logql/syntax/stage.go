@@ -7,7 +7,7 @@ import (
 )
 
 // Stage is one step of a pipeline. The set of implementations is closed: LineFilter, LabelFilterStage, JSON, Logfmt,
-// Regexp, Pattern, Unpack, LineFormat, LabelFormat, Decolorize, Drop, Keep.
+// Regexp, Pattern, Unpack, LineFormat, LabelFormat, Decolorize, Drop, Keep, Distinct.
 type Stage interface {
 	// String prints the stage with its leading pipe.
 	String() string
@@ -26,6 +26,7 @@ func (*LabelFormat) stage()      {}
 func (*Decolorize) stage()       {}
 func (*Drop) stage()             {}
 func (*Keep) stage()             {}
+func (*Distinct) stage()         {}
 
 // LineFilterOp says how a line filter tests.
 type LineFilterOp uint8
@@ -103,6 +104,9 @@ type Drop struct{ Labels []LabelPick }
 
 // Keep is | keep a, b=~"x".
 type Keep struct{ Labels []LabelPick }
+
+// Distinct is | distinct a, b: of the entries that agree in these labels it keeps the first. It is not in Loki's language.
+type Distinct struct{ Labels []string } // at least one, each once
 
 // LabelPick names a label, by its name alone or only while Matcher holds.
 type LabelPick struct {
