@@ -46,6 +46,7 @@ type iterator struct {
 // slot is what one source is read into. It goes from worker to consumer and back; whoever has it may use it.
 type slot struct {
 	scanner
+	lane   int
 	source *source
 	err    error
 
@@ -149,8 +150,9 @@ func (it *iterator) reserve(ctx context.Context) error {
 		return err
 	}
 	it.reserved, it.workers = r.bytes(units), min(it.workers, units)
-	for range units {
+	for lane := range units {
 		it.slots = append(it.slots, newSlot(it.question, it.db.metrics))
+		it.slots[lane].lane = lane
 	}
 	return nil
 }
@@ -301,15 +303,25 @@ func (it *iterator) startUnordered() {
 	it.startWork(take, func(sl *slot, s *source) error {
 		err := it.read(sl, s, func(o *opened) error { return sl.scan(o, it.request.Interval) })
 		sl.resetBatch(it.sel.streams)
-		if err == nil {
-			sl.fillBatch()
+		if err != nil {
+			return err
 		}
-		return err
+		sl.fillBatch()
+		return it.prepare(&sl.batch)
 	})
+}
+
+// prepare has the caller's share of the work done, where it is worth a call.
+func (it *iterator) prepare(b *storage.Batch) error {
+	if it.request.Prepare == nil || b.Len() == 0 {
+		return nil
+	}
+	return it.request.Prepare(b)
 }
 
 func (sl *slot) resetBatch(streams []labels.Labels) {
 	resetBatch(&sl.batch, streams)
+	sl.batch.Lane = sl.lane
 	sl.pairs = sl.pairs[:0]
 }
 

@@ -107,7 +107,7 @@ func (it *iterator) nextOrdered(ctx context.Context) (*storage.Batch, error) {
 		it.addKept(&it.page.entries[i])
 	}
 	it.page.at = end
-	return b, nil
+	return b, it.prepare(b)
 }
 
 func (it *iterator) addKept(k *kept) {

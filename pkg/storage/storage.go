@@ -121,6 +121,11 @@ type SelectRequest struct {
 	// MetadataNames narrows ColumnMetadata to pairs of these names, for stores that keep a column per name; nil: all. The
 	// store may fill others too.
 	MetadataNames []string
+	// Prepare, unless it is nil, is called with each batch before Next returns it, for work that need not be done in the order
+	// of batches: of an Unordered answer several goroutines may call it at once. Two batches of the same Lane are never out at
+	// the same time: the one is prepared after Next was called again for the other. Batches of an ordered answer share one
+	// Lane. An error of Prepare becomes that of Next.
+	Prepare func(b *Batch) error
 }
 
 // FilterKind says how a LineFilter tests.
@@ -153,6 +158,7 @@ type Iterator interface {
 // Batch holds decoded entries, one slice per column; the filled slices have equal length, and those of columns that were not
 // asked for are nil.
 type Batch struct {
+	Lane        int             // small; tells apart batches that Prepare may see at the same time
 	Streams     []labels.Labels // label sets that StreamIndex points into
 	StreamIndex []uint32
 	Timestamps  []model.Timestamp

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
+	"sync"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
@@ -26,6 +28,63 @@ type request struct {
 	stages   *pipeline.Pipeline
 }
 
+// lane is the pipeline for batches of one storage.Batch.Lane. Stages are the dear part of most queries; the store has them
+// run in the goroutines that decode, and only what comes after, which folds, in the one that reads.
+type lane struct {
+	scanned
+	stages *pipeline.Pipeline
+	of     *storage.Batch // that scanned is of; nil: none
+	passed int            // entries of it
+	err    error          // of the pipeline, which ended at it: what passed before is of use
+}
+
+// lanes are those of one scan.
+type lanes struct {
+	mu    sync.Mutex // guards list; each lane is used by one goroutine at a time
+	list  []*lane
+	first *pipeline.Pipeline
+}
+
+func (ls *lanes) get(n int) (*lane, error) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for len(ls.list) <= n {
+		stages, err := ls.first, error(nil)
+		if len(ls.list) > 0 {
+			stages, err = ls.first.Clone()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("clone pipeline: %w", err)
+		}
+		ls.list = append(ls.list, &lane{stages: stages})
+	}
+	return ls.list[n], nil
+}
+
+// run runs the pipeline over a batch, unless that was done.
+func (l *lane) run(b *storage.Batch, most int) {
+	if l.of == b {
+		return
+	}
+	l.fill(b)
+	l.err = l.runStages(most)
+	l.passed = l.Selected.Count()
+	l.partial = l.passed < b.Len()
+	l.of = b
+}
+
+// runStages runs the stages. A fault of theirs ends the query and not the process: the goroutine may be one that nobody
+// else watches over.
+func (l *lane) runStages(most int) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			l.Selected.Clear(l.Selected.Len())
+			err = fmt.Errorf("stages failed: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	return l.stages.Run(&l.Batch, most)
+}
+
 // scan reads the store and calls visit for each batch in which anything passed, until visit returns false or there is no
 // more.
 func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more bool, err error)) (err error) {
@@ -35,30 +94,18 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 	if err := q.checkBytes(ctx, storage.Scope{Matchers: r.scan.Matchers, Interval: r.interval}); err != nil {
 		return err
 	}
-	req := storage.SelectRequest{
-		Matchers:      r.scan.Matchers,
-		Interval:      r.interval,
-		Order:         r.order,
-		Filters:       r.scan.Filters,
-		MetadataEqual: r.scan.MetadataEqual,
-		Columns:       r.scan.Columns,
-		MetadataNames: r.scan.MetadataNames,
-	}
-	if r.stages.Empty() {
-		req.Limit = r.limit
-	}
-	it, err := q.querier.Select(ctx, q.Tenant, req)
+	ls := &lanes{first: r.stages}
+	passed := 0
+	it, err := q.querier.Select(ctx, q.Tenant, selectRequest(r, ls))
 	if err != nil {
 		return fmt.Errorf("select: %w", err)
 	}
-	passed := uint64(0)
 	defer func() {
-		q.addStats(it.Stats(), passed)
+		q.addStats(it.Stats(), uint64(passed))
 		if closeErr := it.Close(); err == nil && closeErr != nil {
 			err = fmt.Errorf("close select: %w", closeErr)
 		}
 	}()
-	var s scanned
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -70,23 +117,56 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 		if b == nil {
 			return nil
 		}
-		s.fill(b)
-		most := 0
-		if r.limit > 0 {
-			most = r.limit - int(passed)
+		l, err := ls.get(b.Lane)
+		if err != nil {
+			return err
 		}
-		runErr := r.stages.Run(&s.Batch, most)
-		if count := s.Selected.Count(); count > 0 {
-			s.partial = count < b.Len()
-			passed += uint64(count)
-			if more, err := visit(&s); err != nil || !more || passed == uint64(r.limit) {
+		l.run(b, r.most(passed))
+		l.of = nil // the store may fill the same batch anew
+		if l.passed > 0 {
+			passed += l.passed
+			if more, err := visit(&l.scanned); err != nil || !more || passed == r.limit {
 				return err
 			}
 		}
-		if runErr != nil {
-			return runErr
+		if l.err != nil {
+			return l.err
 		}
 	}
+}
+
+// most is how many entries of the next batch may pass; 0: all.
+func (r *request) most(passed int) int {
+	if r.limit == 0 {
+		return 0
+	}
+	return r.limit - passed
+}
+
+// selectRequest is what is asked of the store.
+func selectRequest(r request, ls *lanes) storage.SelectRequest {
+	req := storage.SelectRequest{
+		Matchers:      r.scan.Matchers,
+		Interval:      r.interval,
+		Order:         r.order,
+		Filters:       r.scan.Filters,
+		MetadataEqual: r.scan.MetadataEqual,
+		Columns:       r.scan.Columns,
+		MetadataNames: r.scan.MetadataNames,
+	}
+	switch {
+	case r.stages.Empty():
+		req.Limit = r.limit
+	case r.order == storage.Unordered:
+		req.Prepare = func(b *storage.Batch) error {
+			l, err := ls.get(b.Lane)
+			if err == nil {
+				l.run(b, 0)
+			}
+			return err
+		}
+	}
+	return req
 }
 
 // fill takes over the columns of a batch, all entries selected.

@@ -82,7 +82,7 @@ func holds(f storage.LineFilter, line string) (bool, error) {
 
 // Select implements storage.Querier.
 func (s *SlowStore) Select(_ context.Context, _ model.TenantID, r storage.SelectRequest) (storage.Iterator, error) {
-	it := &slowIterator{store: s, columns: r.Columns, names: r.MetadataNames}
+	it := &slowIterator{store: s, columns: r.Columns, names: r.MetadataNames, prepare: r.Prepare}
 	for n, st := range s.streams {
 		if !matchesAll(st.Labels, r.Matchers) {
 			continue
@@ -130,6 +130,7 @@ type slowIterator struct {
 	store   *SlowStore
 	columns storage.Columns
 	names   []string // of metadata to fill; nil: all
+	prepare func(*storage.Batch) error
 	rest    []slowEntry
 	arena   []byte // the texts of the last batch
 	stats   storage.ScanStats
@@ -164,6 +165,9 @@ func (it *slowIterator) Next(context.Context) (*storage.Batch, error) {
 		it.add(b, e)
 	}
 	it.rest = it.rest[n:]
+	if it.prepare != nil {
+		return b, it.prepare(b)
+	}
 	return b, nil
 }
 

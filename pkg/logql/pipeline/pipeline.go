@@ -125,6 +125,9 @@ type Pipeline struct {
 	Needs Needs
 	// ChangesLines: what Line returns may differ from what is stored.
 	ChangesLines bool
+
+	stages  []syntax.Stage // what it was compiled from
+	options Options
 }
 
 // step is a stage that works on the whole batch.
@@ -135,7 +138,7 @@ type step interface {
 
 // Compile prepares stages. The error is an *UnsupportedError, or says why a stage cannot be compiled.
 func Compile(stages []syntax.Stage, o Options) (*Pipeline, error) {
-	p := &Pipeline{}
+	p := &Pipeline{stages: stages, options: o}
 	for len(stages) > 0 {
 		st, err := p.compileStep(stages[0])
 		if err != nil {
@@ -174,6 +177,9 @@ func (p *Pipeline) compileRows(stages []syntax.Stage, o Options) error {
 	p.program.row = row{wanted: newWanted(all), suffixed: map[string]string{}}
 	return nil
 }
+
+// Clone returns a pipeline of the same stages that has seen nothing, for another goroutine.
+func (p *Pipeline) Clone() (*Pipeline, error) { return Compile(p.stages, p.options) }
 
 // Empty reports whether every entry passes as it is.
 func (p *Pipeline) Empty() bool { return len(p.steps) == 0 && p.program == nil }
