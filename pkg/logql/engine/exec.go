@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
@@ -115,8 +118,9 @@ func (q *query) run(ctx context.Context, node plan.Node) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.limits.Series > 0 && len(series) > q.limits.Series {
-		return nil, errSeries(q.limits.Series)
+	byValue := q.Instant && plan.SortsByValue(node)
+	if series, err = q.answerSeries(series, byValue); err != nil {
+		return nil, err
 	}
 	res := &Result{Type: ResultMatrix, Series: series}
 	if q.Instant {
@@ -125,8 +129,47 @@ func (q *query) run(ctx context.Context, node plan.Node) (*Result, error) {
 	return res, nil
 }
 
-// eval returns the series of a metric node, sorted by labels, each with at least one sample. seriesMax, when it is not 0,
-// is how many of them are of use: a node that makes more may fail at once.
+// answerSeries sorts the series of the answer, unless the query did, and holds them to the limit. Here label_replace and
+// group_left may have made series equal that were not; inside of a query that is no harm, as a sum may follow.
+func (q *query) answerSeries(series []Series, sorted bool) ([]Series, error) {
+	ordered := slices.Clone(series)
+	slices.SortStableFunc(ordered, func(a, b Series) int { return labels.Compare(a.Labels, b.Labels) })
+	unique := ordered[:0]
+	for _, s := range ordered {
+		if last := len(unique) - 1; last >= 0 && labels.Equal(unique[last].Labels, s.Labels) {
+			samples, ok := joinSamples(unique[last].Samples, s.Samples)
+			if !ok {
+				return nil, refuse("vector cannot contain metrics with the same labelset: %s", s.Labels)
+			}
+			unique[last].Samples = samples
+			continue
+		}
+		unique = append(unique, s)
+	}
+	if q.limits.Series > 0 && len(unique) > q.limits.Series {
+		return nil, errSeries(q.limits.Series)
+	}
+	if sorted { // each has one sample, so none was joined
+		return series, nil
+	}
+	return unique, nil
+}
+
+// joinSamples merges two sequences of samples, unless both have a sample at the same time.
+func joinSamples(a, b []Sample) (joined []Sample, ok bool) {
+	joined = append(append(make([]Sample, 0, len(a)+len(b)), a...), b...)
+	slices.SortFunc(joined, func(a, b Sample) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
+	for i := 1; i < len(joined); i++ {
+		if joined[i-1].Timestamp == joined[i].Timestamp {
+			return nil, false
+		}
+	}
+	return joined, true
+}
+
+// eval returns the series of a metric node, each with at least one sample, in an order that the same data always yields:
+// what adds them up comes to the same sum. The samples are on the query's account. seriesMax, when it is not 0, is how
+// many series are of use: a node that makes more may fail at once.
 func (q *query) eval(ctx context.Context, node plan.Node, seriesMax int) ([]Series, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -136,18 +179,31 @@ func (q *query) eval(ctx context.Context, node plan.Node, seriesMax int) ([]Seri
 		return q.evalRange(ctx, n, seriesMax)
 	case *plan.Count:
 		return q.evalCount(ctx, n, seriesMax)
+	case *plan.Absent:
+		return q.evalAbsent(ctx, n)
 	case *plan.Aggregate:
-		input, err := q.eval(ctx, n.Input, 0)
-		if err != nil {
-			return nil, err
-		}
-		return q.aggregate(ctx, n, input)
+		return q.evalInput(ctx, n.Input, func(input []Series) ([]Series, error) { return q.aggregate(ctx, n, input) })
+	case *plan.TopK:
+		return q.evalInput(ctx, n.Input, func(input []Series) ([]Series, error) { return q.topK(ctx, n, input) })
+	case *plan.Sort:
+		return q.evalInput(ctx, n.Input, func(input []Series) ([]Series, error) { return q.sortSeries(n, input), nil })
+	case *plan.LabelReplace:
+		return q.evalLabelReplace(ctx, n)
 	case *plan.Binary:
 		return q.evalBinary(ctx, n)
 	case *plan.Constant:
 		return q.constant(n.Value)
 	}
 	return nil, fmt.Errorf("plan node %T yields no series", node)
+}
+
+// evalInput evaluates a node and what is done with its series.
+func (q *query) evalInput(ctx context.Context, input plan.Node, do func([]Series) ([]Series, error)) ([]Series, error) {
+	series, err := q.eval(ctx, input, 0)
+	if err != nil {
+		return nil, err
+	}
+	return do(series)
 }
 
 // constant returns one series without labels.

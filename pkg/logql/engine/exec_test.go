@@ -359,7 +359,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, res.Series, 1)
 
-	many := rangeParams(`vector(1)` + strings.Repeat(` + vector(1)`, 100))
+	many := rangeParams(strings.Repeat(`vector(1) + (`, 100) + `vector(1)` + strings.Repeat(`)`, 100))
 	many.Step = time.Second
 	_, err = e.Exec(t.Context(), many)
 	require.ErrorContains(t, err, "the query would keep more than 100 KiB in memory")

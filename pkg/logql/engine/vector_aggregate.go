@@ -15,11 +15,19 @@ import (
 type aggregated struct {
 	labels labels.Labels
 	values []float64
-	counts []uint32 // series with a sample at the step
+	means  []float64 // of stddev and stdvar, whose values are sums of squares
+	counts []uint32  // series with a sample at the step
 }
 
 // aggregatedBytes is what one step of a group takes.
-const aggregatedBytes = 12
+func aggregatedBytes(op syntax.VectorOp) int64 {
+	if isDeviation(op) {
+		return 20
+	}
+	return 12
+}
+
+func isDeviation(op syntax.VectorOp) bool { return op == syntax.OpStddev || op == syntax.OpStdvar }
 
 // aggregate folds the series of each step that agree in the labels of the group.
 func (q *query) aggregate(ctx context.Context, n *plan.Aggregate, input []Series) ([]Series, error) {
@@ -37,10 +45,10 @@ func (q *query) aggregate(ctx context.Context, n *plan.Aggregate, input []Series
 		key = ls.Bytes(key[:0])
 		g := groups[string(key)]
 		if g == nil {
-			if err := q.budget.take(int64(q.grid.steps) * aggregatedBytes); err != nil {
+			var err error
+			if g, err = q.newAggregated(n.Op, ls); err != nil {
 				return nil, err
 			}
-			g = &aggregated{labels: ls, values: make([]float64, q.grid.steps), counts: make([]uint32, q.grid.steps)}
 			groups[string(key)] = g
 			order = append(order, g)
 		}
@@ -62,15 +70,16 @@ func (q *query) aggregate(ctx context.Context, n *plan.Aggregate, input []Series
 	return out, nil
 }
 
-// groupLabels returns what a group keeps of a label set.
-func groupLabels(b *labels.ScratchBuilder, g plan.Group, ls labels.Labels) labels.Labels {
-	b.Reset()
-	ls.Range(func(l labels.Label) {
-		if keeps(g, l.Name) {
-			b.Add(l.Name, l.Value)
-		}
-	})
-	return b.Labels()
+func (q *query) newAggregated(op syntax.VectorOp, ls labels.Labels) (*aggregated, error) {
+	steps := q.grid.steps
+	if err := q.budget.take(int64(steps) * aggregatedBytes(op)); err != nil {
+		return nil, err
+	}
+	g := &aggregated{labels: ls, values: make([]float64, steps), counts: make([]uint32, steps)}
+	if isDeviation(op) {
+		g.means = make([]float64, steps)
+	}
+	return g, nil
 }
 
 func (g *aggregated) add(op syntax.VectorOp, step int, v float64) {
@@ -88,6 +97,10 @@ func (g *aggregated) add(op syntax.VectorOp, step int, v float64) {
 		if first || v > held || math.IsNaN(held) {
 			g.values[step] = v
 		}
+	case syntax.OpStddev, syntax.OpStdvar: // by Welford
+		delta := v - g.means[step]
+		g.means[step] += delta / float64(g.counts[step])
+		g.values[step] = held + delta*(v-g.means[step])
 	}
 }
 
@@ -108,14 +121,16 @@ func (q *query) finish(g *aggregated, op syntax.VectorOp) ([]Sample, error) {
 		switch {
 		case c == 0:
 			continue
-		case op == syntax.OpAvg:
+		case op == syntax.OpAvg, op == syntax.OpStdvar:
 			v /= float64(c)
+		case op == syntax.OpStddev:
+			v = math.Sqrt(v / float64(c))
 		case op == syntax.OpCount:
 			v = float64(c)
 		}
 		samples = append(samples, Sample{Timestamp: q.grid.at(step), Value: v})
 	}
-	q.budget.give(int64(len(g.counts)) * aggregatedBytes)
-	g.values, g.counts = nil, nil
+	q.budget.give(int64(len(g.counts)) * aggregatedBytes(op))
+	g.values, g.means, g.counts = nil, nil, nil
 	return samples, nil
 }

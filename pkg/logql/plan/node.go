@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grafana/regexp"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
@@ -12,17 +13,21 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
-// Node is a plan or a part of one. The set of implementations is closed: Log, Range, Count, Aggregate, Binary, Constant,
-// Scalar.
+// Node is a plan or a part of one. The set of implementations is closed: Log, Range, Count, Absent, Aggregate, TopK, Sort,
+// LabelReplace, Binary, Constant, Scalar.
 type Node interface{ node() }
 
-func (*Log) node()       {}
-func (*Range) node()     {}
-func (*Count) node()     {}
-func (*Aggregate) node() {}
-func (*Binary) node()    {}
-func (*Constant) node()  {}
-func (*Scalar) node()    {}
+func (*Log) node()          {}
+func (*Range) node()        {}
+func (*Count) node()        {}
+func (*Absent) node()       {}
+func (*Aggregate) node()    {}
+func (*TopK) node()         {}
+func (*Sort) node()         {}
+func (*LabelReplace) node() {}
+func (*Binary) node()       {}
+func (*Constant) node()     {}
+func (*Scalar) node()       {}
 
 // Scan is one read of the store.
 type Scan struct {
@@ -58,14 +63,41 @@ type Count struct {
 	LabelNames []string
 }
 
+// Absent has one series, whose value is 1 at each step at which Input, one series at most, has no sample.
+type Absent struct {
+	Labels labels.Labels
+	Input  Node
+}
+
 // Aggregate folds the series of each step.
 type Aggregate struct {
-	Op    syntax.VectorOp // sum, min, max, avg or count
+	Op    syntax.VectorOp // sum, min, max, avg, count, stddev or stdvar
 	Group Group
 	Input Node
 }
 
-// Binary is an arithmetic or comparing operator, its matching one to one. At most one side is a Scalar.
+// TopK keeps of each group of each step the K largest samples, or the smallest, with the labels that they have.
+type TopK struct {
+	K        int
+	Smallest bool
+	Group    Group
+	Input    Node
+}
+
+// Sort orders the series of an instant by their values.
+type Sort struct {
+	Descending bool
+	Input      Node
+}
+
+// LabelReplace sets a label from another where the expression matches the whole value of that.
+type LabelReplace struct {
+	Dst, Replacement, Source string
+	Regexp                   *regexp.Regexp // anchored
+	Input                    Node
+}
+
+// Binary is an operator between two nodes. At most one side is a Scalar, and none of a set operator.
 type Binary struct {
 	Op       syntax.BinaryOp
 	Bool     bool
@@ -78,6 +110,26 @@ type Constant struct{ Value float64 }
 
 // Scalar is a number.
 type Scalar struct{ Value float64 }
+
+// SortsByValue reports whether the order of a node's series at an instant is one that the query asked for. What works
+// on each series by itself, or keeps those of its left side, keeps that order.
+func SortsByValue(n Node) bool {
+	switch n := n.(type) {
+	case *Sort:
+		return true
+	case *LabelReplace:
+		return SortsByValue(n.Input)
+	case *Binary:
+		switch m := n.Matching; {
+		case m != nil && m.Card == syntax.OneToMany:
+			return SortsByValue(n.RHS)
+		default:
+			_, scalar := n.LHS.(*Scalar)
+			return SortsByValue(n.LHS) || scalar && SortsByValue(n.RHS)
+		}
+	}
+	return false
+}
 
 // GroupMode says which labels a group's series keep.
 type GroupMode uint8

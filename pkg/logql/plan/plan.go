@@ -9,6 +9,9 @@ package plan
 import (
 	"fmt"
 
+	"github.com/grafana/regexp"
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
@@ -30,7 +33,7 @@ func Build(e syntax.Expr) (Node, error) {
 	case *syntax.Vector:
 		return &Constant{Value: e.Value}, nil
 	case *syntax.LabelReplace:
-		return nil, pipeline.Unsupported("label_replace")
+		return buildLabelReplace(e)
 	}
 	return nil, fmt.Errorf("expression %s is unknown to the planner", e)
 }
@@ -57,6 +60,8 @@ func buildLog(e *syntax.LogExpr) (Node, error) {
 func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 	switch e.Op {
 	case syntax.OpCountOverTime, syntax.OpRate, syntax.OpBytesOverTime, syntax.OpBytesRate:
+	case syntax.OpAbsentOverTime:
+		return buildAbsent(e)
 	default:
 		return nil, pipeline.Unsupported(e.Op.String())
 	}
@@ -86,39 +91,78 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 	}), nil
 }
 
-func buildAggregate(e *syntax.VectorAggregation) (Node, error) {
-	switch e.Op {
-	case syntax.OpSum, syntax.OpMin, syntax.OpMax, syntax.OpAvg, syntax.OpCount:
-	default:
-		return nil, pipeline.Unsupported(e.Op.String())
-	}
-	group := groupOf(e.Grouping)
-	// A sum of counts is a count: the groups are formed while reading, and no series is made only to be added up.
-	if inner, ok := e.Expr.(*syntax.RangeAggregation); ok && e.Op == syntax.OpSum {
-		return buildRange(inner, group)
-	}
-	input, err := Build(e.Expr)
+// buildAbsent counts everything in one series and turns it over.
+func buildAbsent(e *syntax.RangeAggregation) (Node, error) {
+	counted := *e
+	counted.Op = syntax.OpCountOverTime
+	input, err := buildRange(&counted, Group{Mode: GroupBy})
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := input.(*Scalar); ok {
-		// Loki's grammar lets a number through here and its engine fails on it; one series without labels is what is meant.
-		input = &Constant{Value: input.(*Scalar).Value}
+	return &Absent{Labels: absentLabels(e.Log.Matchers), Input: input}, nil
+}
+
+// absentLabels returns the labels that the selector gives one value; a name that stands in it twice has none.
+func absentLabels(ms []*labels.Matcher) labels.Labels {
+	b := labels.NewBuilder(labels.EmptyLabels())
+	seen := map[string]bool{}
+	for _, m := range ms {
+		if m.Type == labels.MatchEqual && !seen[m.Name] {
+			b.Set(m.Name, m.Value)
+		} else {
+			b.Del(m.Name)
+		}
+		seen[m.Name] = true
 	}
-	return &Aggregate{Op: e.Op, Group: group, Input: input}, nil
+	return b.Labels()
+}
+
+func buildAggregate(e *syntax.VectorAggregation) (Node, error) {
+	group := groupOf(e.Grouping)
+	// A sum of counts is a count: the groups are formed while reading, and no series is made only to be added up.
+	if inner, ok := e.Expr.(*syntax.RangeAggregation); ok && e.Op == syntax.OpSum && inner.Op != syntax.OpAbsentOverTime {
+		return buildRange(inner, group)
+	}
+	input, err := buildVector(e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	switch e.Op {
+	case syntax.OpSum, syntax.OpMin, syntax.OpMax, syntax.OpAvg, syntax.OpCount, syntax.OpStddev, syntax.OpStdvar:
+		return &Aggregate{Op: e.Op, Group: group, Input: input}, nil
+	case syntax.OpTopK, syntax.OpBottomK, syntax.OpApproxTopK: // the last one is answered exactly
+		return &TopK{K: e.K, Smallest: e.Op == syntax.OpBottomK, Group: group, Input: input}, nil
+	case syntax.OpSort, syntax.OpSortDesc:
+		return &Sort{Descending: e.Op == syntax.OpSortDesc, Input: input}, nil
+	}
+	return nil, fmt.Errorf("vector operation %s is unknown to the planner", e.Op)
+}
+
+// buildVector plans an operand that must be series. Loki's grammar lets a number through where its engine then fails on
+// it; one series without labels is what is meant.
+func buildVector(e syntax.Expr) (Node, error) {
+	n, err := Build(e)
+	if s, ok := n.(*Scalar); ok {
+		return &Constant{Value: s.Value}, nil
+	}
+	return n, err
+}
+
+func buildLabelReplace(e *syntax.LabelReplace) (Node, error) {
+	re, err := regexp.Compile("^(?:" + e.Regexp + ")$")
+	if err != nil {
+		return nil, fmt.Errorf("compile expression of label_replace: %w", err) // the parser has tried
+	}
+	input, err := buildVector(e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	return &LabelReplace{Dst: e.Dst, Replacement: e.Replacement, Source: e.Source, Regexp: re, Input: input}, nil
 }
 
 func buildBinary(e *syntax.Binary) (Node, error) {
 	if v, ok := syntax.Constant(e); ok {
 		return &Scalar{Value: v}, nil
-	}
-	if e.Op.IsSet() {
-		return nil, pipeline.Unsupported(fmt.Sprintf("the operator %q", e.Op))
-	}
-	if m := e.Matching; m != nil && m.Card == syntax.ManyToOne {
-		return nil, pipeline.Unsupported("group_left")
-	} else if m != nil && m.Card == syntax.OneToMany {
-		return nil, pipeline.Unsupported("group_right")
 	}
 	left, err := Build(e.LHS)
 	if err != nil {

@@ -146,21 +146,9 @@ func TestBuildUnsupported(t *testing.T) {
 		f(op+`({a="b"} | unwrap c [1m])`, op)
 	}
 	f(`quantile_over_time(0.5, {a="b"} | unwrap c [1m])`, "quantile_over_time")
-	f(`absent_over_time({a="b"}[1m])`, "absent_over_time")
 	f(`rate({a="b"} | unwrap c [1m])`, "unwrap")
 	f(`sum(rate({a="b"} | json [1m]))`, "the json stage")
 	f(`{a="b"} | json |= "x"`, "the json stage")
-	for _, op := range []string{"stddev", "stdvar", "sort", "sort_desc"} {
-		f(op+`(rate({a="b"}[1m]))`, op)
-	}
-	for _, op := range []string{"topk", "bottomk", "approx_topk"} {
-		f(op+`(1, rate({a="b"}[1m]))`, op)
-	}
-	f(`vector(1) and vector(2)`, `the operator "and"`)
-	f(`vector(1) unless vector(2)`, `the operator "unless"`)
-	f(`vector(1) + on () group_right () vector(2)`, "group_right")
-	f(`label_replace(vector(1), "a", "b", "c", "d")`, "label_replace")
-	f(`1 + absent_over_time({a="b"}[1m])`, "absent_over_time")
 }
 
 func TestFoldsConstants(t *testing.T) {

@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	prommodel "github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
+)
+
+// evalLabelReplace changes labels of series, and nothing else of them.
+func (q *query) evalLabelReplace(ctx context.Context, n *plan.LabelReplace) ([]Series, error) {
+	if !prommodel.LabelName(n.Dst).IsValidLegacy() {
+		return nil, refuse("invalid destination label name in label_replace(): %s", n.Dst)
+	}
+	series, err := q.eval(ctx, n.Input, 0)
+	if err != nil {
+		return nil, err
+	}
+	b := labels.NewBuilder(labels.EmptyLabels())
+	var value []byte
+	for i := range series {
+		source := series[i].Labels.Get(n.Source)
+		match := n.Regexp.FindStringSubmatchIndex(source)
+		if match == nil {
+			continue
+		}
+		value = n.Regexp.ExpandString(value[:0], n.Replacement, source, match)
+		if err := q.budget.take(int64(series[i].Labels.Len()*labelBytes + len(value))); err != nil {
+			return nil, err
+		}
+		b.Reset(series[i].Labels)
+		b.Set(n.Dst, strings.ToValidUTF8(string(value), "\uFFFD")) // the empty value deletes
+		series[i].Labels = b.Labels()
+	}
+	return series, nil
+}
+
+// labelBytes is about what a label of a new set takes.
+const labelBytes = 48
