@@ -11,17 +11,17 @@ import (
 // evalBinary applies an operator to the samples of each step.
 func (q *query) evalBinary(ctx context.Context, n *plan.Binary) ([]Series, error) {
 	if s, ok := n.LHS.(*plan.Scalar); ok {
-		right, err := q.eval(ctx, n.RHS, 0)
+		right, err := q.eval(ctx, n.RHS)
 		return q.withScalar(n, right, func(v float64) (l, r float64) { return s.Value, v }), err
 	}
-	left, err := q.eval(ctx, n.LHS, 0)
+	left, err := q.eval(ctx, n.LHS)
 	if err != nil {
 		return nil, err
 	}
 	if s, ok := n.RHS.(*plan.Scalar); ok {
 		return q.withScalar(n, left, func(v float64) (l, r float64) { return v, s.Value }), nil
 	}
-	right, err := q.eval(ctx, n.RHS, 0)
+	right, err := q.eval(ctx, n.RHS)
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func (q *query) run(ctx context.Context, node plan.Node) (*Result, error) {
 		}
 		node = &plan.Constant{Value: n.Value} // Loki's answer to a number asked over a range
 	}
-	series, err := q.eval(ctx, node, q.limits.Series)
+	series, err := q.eval(ctx, node)
 	if err != nil {
 		return nil, err
 	}
@@ -146,13 +146,10 @@ func (q *query) answerSeries(series []Series, sorted bool) ([]Series, error) {
 		}
 		unique = append(unique, s)
 	}
-	if q.limits.Series > 0 && len(unique) > q.limits.Series {
-		return nil, errSeries(q.limits.Series)
-	}
 	if sorted { // each has one sample, so none was joined
-		return series, nil
+		return q.topSeries(series), nil
 	}
-	return unique, nil
+	return q.topSeries(unique), nil
 }
 
 // joinSamples merges two sequences of samples, unless both have a sample at the same time.
@@ -168,17 +165,16 @@ func joinSamples(a, b []Sample) (joined []Sample, ok bool) {
 }
 
 // eval returns the series of a metric node, each with at least one sample, in an order that the same data always yields:
-// what adds them up comes to the same sum. The samples are on the query's account. seriesMax, when it is not 0, is how
-// many series are of use: a node that makes more may fail at once.
-func (q *query) eval(ctx context.Context, node plan.Node, seriesMax int) ([]Series, error) {
+// what adds them up comes to the same sum. The samples are on the query's account.
+func (q *query) eval(ctx context.Context, node plan.Node) ([]Series, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	switch n := node.(type) {
 	case *plan.Range:
-		return q.evalRange(ctx, n, seriesMax)
+		return q.evalRange(ctx, n)
 	case *plan.Count:
-		return q.evalCount(ctx, n, seriesMax)
+		return q.evalCount(ctx, n)
 	case *plan.Absent:
 		return q.evalAbsent(ctx, n)
 	case *plan.Aggregate:
@@ -199,7 +195,7 @@ func (q *query) eval(ctx context.Context, node plan.Node, seriesMax int) ([]Seri
 
 // evalInput evaluates a node and what is done with its series.
 func (q *query) evalInput(ctx context.Context, input plan.Node, do func([]Series) ([]Series, error)) ([]Series, error) {
-	series, err := q.eval(ctx, input, 0)
+	series, err := q.eval(ctx, input)
 	if err != nil {
 		return nil, err
 	}

@@ -268,11 +268,6 @@ func TestLimits(t *testing.T) {
 	f(engine.Limits{Entries: 99}, logs, "max entries limit per query exceeded, limit > max_entries_limit_per_query (100 > 99)")
 	f(engine.Limits{Entries: 1}, series, "")
 	f(engine.Limits{Series: 20}, series, "")
-	const tooMany = "maximum number of series (19) reached for a single query; consider reducing query cardinality by adding more " +
-		"specific stream selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()"
-	f(engine.Limits{Series: 19}, series, tooMany)
-	f(engine.Limits{Series: 19}, rangeParams(`max by (pod) (count_over_time({app="x"}[1m]))`), tooMany)
-	f(engine.Limits{Series: 19}, rangeParams(`sum by (pod) (count_over_time({app="x"}[1m])) + 1`), tooMany)
 	f(engine.Limits{Series: 1}, rangeParams(`max(count_over_time({app="x"}[1m]))`), "")
 	f(engine.Limits{Matchers: 1}, logs, "")
 	f(engine.Limits{Matchers: 1}, rangeParams(`1 + sum(rate({app="x", pod="1"}[1m]))`), "max streams matchers per query exceeded, matchers-count > limit (2 > 1)")

@@ -15,7 +15,7 @@ func (q *query) evalLabelReplace(ctx context.Context, n *plan.LabelReplace) ([]S
 	if !prommodel.LabelName(n.Dst).IsValidLegacy() {
 		return nil, refuse("invalid destination label name in label_replace(): %s", n.Dst)
 	}
-	series, err := q.eval(ctx, n.Input, 0)
+	series, err := q.eval(ctx, n.Input)
 	if err != nil {
 		return nil, err
 	}

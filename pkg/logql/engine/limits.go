@@ -110,12 +110,6 @@ func checkSelectors(e syntax.Expr, l Limits) error {
 	return err
 }
 
-// errSeries is Loki's text.
-func errSeries(limit int) error {
-	return exceed("maximum number of series (%d) reached for a single query; consider reducing query cardinality by adding "+
-		"more specific stream selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()", limit)
-}
-
 func errBytesRead(bytes, limit uint64) error {
 	return exceed("the query would read too many bytes (query: %s, limit: %s); consider adding more specific stream selectors "+
 		"or reduce the time range of the query", humanize.IBytes(bytes), humanize.IBytes(limit))

@@ -13,11 +13,11 @@ import (
 
 // evalCount is evalRange where the store counts. The borders of all windows cut time into buckets, at most two for each
 // step however long the windows are; all entries of a bucket lie in the same windows.
-func (q *query) evalCount(ctx context.Context, n *plan.Count, seriesMax int) ([]Series, error) {
-	f := newFold(q, n.Range, seriesMax)
+func (q *query) evalCount(ctx context.Context, n *plan.Count) ([]Series, error) {
+	f := newFold(q, n.Range)
 	edges := q.grid.edges(n.Range.Length, n.Range.Offset)
 	if len(edges) < 2 {
-		return q.evalRange(ctx, n.Range, seriesMax)
+		return q.evalRange(ctx, n.Range)
 	}
 	buckets := make([]windows, len(edges)-1)
 	for i := range buckets {

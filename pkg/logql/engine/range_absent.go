@@ -8,7 +8,7 @@ import (
 
 // evalAbsent turns a series over: it has a sample where the input, one series at most, has none.
 func (q *query) evalAbsent(ctx context.Context, n *plan.Absent) ([]Series, error) {
-	input, err := q.eval(ctx, n.Input, 0)
+	input, err := q.eval(ctx, n.Input)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ import (
 )
 
 // evalRange counts the entries, or their bytes, of the window of each step, in one pass over the entries in any order.
-func (q *query) evalRange(ctx context.Context, n *plan.Range, seriesMax int) ([]Series, error) {
-	f := newFold(q, n, seriesMax)
+func (q *query) evalRange(ctx context.Context, n *plan.Range) ([]Series, error) {
+	f := newFold(q, n)
 	for _, scan := range n.Scans {
 		r := request{
 			scan:     scan,
@@ -39,7 +39,6 @@ type fold struct {
 	node       *plan.Range
 	q          *query
 	grid       grid
-	seriesMax  int
 	countBytes bool // the sample is a sum of bytes, not of entries
 	sliding    bool // windows overlap: pages hold differences
 
@@ -48,12 +47,11 @@ type fold struct {
 	series  []*rangeSeries
 }
 
-func newFold(q *query, n *plan.Range, seriesMax int) *fold {
+func newFold(q *query, n *plan.Range) *fold {
 	f := &fold{
 		node:       n,
 		q:          q,
 		grid:       q.grid,
-		seriesMax:  seriesMax,
 		countBytes: n.Op == syntax.OpBytesOverTime || n.Op == syntax.OpBytesRate,
 		sliding:    int64(n.Length) > q.grid.step,
 		windows:    windows{from: 1, to: 0}, // holds no time
@@ -80,9 +78,6 @@ func negate(d time.Duration) time.Duration {
 
 // newSeries is called for each new group.
 func (f *fold) newSeries(ls labels.Labels, labelBytes int) (*rangeSeries, error) {
-	if f.seriesMax > 0 && len(f.series) == f.seriesMax {
-		return nil, errSeries(f.seriesMax)
-	}
 	s := &rangeSeries{labels: ls, pages: make([]*page, f.grid.steps/pageSteps+1)}
 	const fixed = 256 // the series, its place in the map
 	if err := f.q.budget.take(int64(fixed + 2*labelBytes + 8*len(s.pages))); err != nil {
