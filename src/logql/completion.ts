@@ -51,6 +51,14 @@ const LINE_FILTERS: Completion[] = [
     kind: 'operator',
     detail: 'line does not match a regular expression',
   },
+  { label: '|>', insert: '|> "$0"', snippet: true, kind: 'operator', detail: 'line has the shape of a pattern' },
+  {
+    label: '!>',
+    insert: '!> "$0"',
+    snippet: true,
+    kind: 'operator',
+    detail: 'line does not have the shape of a pattern',
+  },
 ];
 
 const STAGES: Completion[] = [
@@ -64,6 +72,7 @@ const STAGES: Completion[] = [
   ['decolorize', 'decolorize', 'remove terminal colours'],
   ['drop', 'drop ', 'forget labels'],
   ['keep', 'keep ', 'keep only these labels'],
+  ['distinct', 'distinct ', 'the first line for each value of labels'],
   ['unwrap', 'unwrap ', 'take a label as the number to compute with'],
 ].map(([label, insert, detail]) => ({ label, insert, detail, kind: 'keyword', snippet: insert.includes('$0') }));
 
