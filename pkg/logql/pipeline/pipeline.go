@@ -175,6 +175,11 @@ func (p *Pipeline) compileRows(stages []syntax.Stage, o Options) error {
 	all.Names = maps.Clone(all.Names)
 	all.Add(p.Needs)
 	p.program.row = row{wanted: newWanted(all), suffixed: map[string]string{}}
+	for _, o := range p.program.ops {
+		if o, ok := o.(preparer); ok {
+			o.prepare(p.program.row.wanted)
+		}
+	}
 	return nil
 }
 
@@ -240,7 +245,8 @@ func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
 	case *syntax.LabelFilterStage:
 		return newLabelOp(s.Filter, &p.Needs)
 	case *syntax.JSON:
-		return nil, Unsupported("the json stage")
+		p.Needs.Line = true
+		return newJSONOp(s)
 	case *syntax.Logfmt:
 		return nil, Unsupported("the logfmt stage")
 	case *syntax.Regexp:

@@ -30,14 +30,17 @@ type row struct {
 	// Value is what unwrap took.
 	Value float64
 
-	stream   labels.Labels
-	own      []Label  // each name once
-	removed  []string // labels of the stream
-	wanted   *wanted
-	arena    *arena
-	suffixed map[string]string       // name → name_extracted
-	take     func(bytes int64) error // of the query's memory; nil: no limit
-	stop     error                   // ends the query
+	stream labels.Labels
+	// streamNumber is another one whenever the stream is another one than that of the entry before. It is not 0.
+	streamNumber uint64
+	own          []Label  // each name once
+	removed      []string // labels of the stream
+	wanted       *wanted
+	arena        *arena
+	scratch      []byte                  // for whoever makes a text
+	suffixed     map[string]string       // name → name_extracted
+	take         func(bytes int64) error // of the query's memory; nil: no limit
+	stop         error                   // ends the query
 }
 
 // get returns the value of a label as the next stage sees it.
@@ -75,49 +78,6 @@ func (r *row) find(name string) int {
 		}
 	}
 	return -1
-}
-
-// clashes reports whether the stream or the structured metadata has the name.
-func (r *row) clashes(name string) bool {
-	if i := r.find(name); i >= 0 && !r.own[i].Parsed && !r.own[i].gone {
-		return true
-	}
-	return r.stream.Get(name) != ""
-}
-
-// extractedName returns the name under which a parser's finding becomes a label.
-func (r *row) extractedName(name string) string {
-	if r.clashes(name) {
-		return r.suffix(name)
-	}
-	return name
-}
-
-// extract makes a label of what a parser found. A name that the stream or the metadata has gets the suffix "_extracted".
-// What has been extracted or set before stays as it is, and what nobody reads is not made.
-func (r *row) extract(name, value string) {
-	if !r.wanted.mayWant(name) {
-		return
-	}
-	name = r.extractedName(name)
-	if !r.wanted.wants(name) {
-		return
-	}
-	if i := r.find(name); i < 0 {
-		r.own = append(r.own, Label{Name: name, Value: value, Parsed: true})
-	} else if !r.own[i].Parsed {
-		r.own[i] = Label{Name: name, Value: value, Parsed: true}
-	}
-}
-
-// extracted reports whether extracting the name would do nothing.
-func (r *row) extracted(name string) bool {
-	if !r.wanted.mayWant(name) {
-		return true
-	}
-	name = r.extractedName(name)
-	i := r.find(name)
-	return i >= 0 && r.own[i].Parsed || !r.wanted.wants(name)
 }
 
 // set gives a label a value, whoever had it before.

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
@@ -10,6 +12,9 @@ type op interface {
 	// apply returns false when the entry is dropped.
 	apply(r *row) (keep bool)
 }
+
+// preparer is an op that wants to know, once all stages are compiled, which labels are read behind it.
+type preparer interface{ prepare(w *wanted) }
 
 // program runs entry by entry what makes or changes labels or lines, and everything behind that. Its results are rows of
 // the batch.
@@ -67,7 +72,10 @@ func (p *program) applyAll() bool {
 func (p *program) load(b *Batch, i int) {
 	r := &p.row
 	r.arena = &p.arena
-	r.stream = b.Streams[b.StreamIndex[i]]
+	if s := b.Streams[b.StreamIndex[i]]; r.streamNumber == 0 || !labels.Equal(s, r.stream) {
+		r.stream = s
+		r.streamNumber++
+	}
 	r.own, r.removed = r.own[:0], r.removed[:0]
 	r.Err, r.Value, r.Line, r.Timestamp = b.Errors[i], 0, "", 0
 	if b.Lines != nil {

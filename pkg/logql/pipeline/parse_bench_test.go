@@ -1,0 +1,102 @@
+package pipeline
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/buger/jsonparser"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/stretchr/testify/require"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+const benchLines = 1024
+
+// benchBatch is a batch of lines as an HTTP service writes them, about 300 bytes each.
+func benchBatch(line func(i int) string) *Batch {
+	b := &Batch{Streams: []labels.Labels{labels.FromStrings("app", "api", "env", "prod", "pod", "api-7d9f-x2b4", "cluster", "eu-1")}}
+	for i := range benchLines {
+		b.StreamIndex = append(b.StreamIndex, 0)
+		b.Timestamps = append(b.Timestamps, 0)
+		b.Lines = append(b.Lines, line(i))
+		b.Levels = append(b.Levels, "info")
+		b.Metadata = append(b.Metadata, []model.Pair{{Name: "trace_id", Value: fmt.Sprintf("%032x", i*7919)}})
+	}
+	return b
+}
+
+func benchJSONLine(i int) string {
+	level := []string{"info", "info", "debug", "warn"}[i&3]
+	optional := ""
+	if i%5 == 0 {
+		optional = `"retry":true,`
+	}
+	return fmt.Sprintf(`{"ts":"2026-03-01T12:%02d:%02d.%06dZ","level":"%s","caller":"http/server.go:%d","msg":"request handled",%s`+
+		`"method":"GET","path":"/api/v1/items/%d","status":%d,"duration_ms":%d.%03d,"bytes":%d,"client":{"ip":"10.%d.%d.7","agent":"Mozilla/5.0 (X11; Linux x86_64)"},`+
+		`"trace_id":"%032x","user":"user-%d"}`,
+		i/60%60, i%60, i*977%1000000, level, 40+i%900, optional, i*31%10000, 200+i%4*100, i%900, i%1000, i*97%100000, i%256, i*3%256, i*7919, i%500)
+}
+
+// run parses the batch again and again, and says how many bytes of lines it saw.
+func run(b *testing.B, batch *Batch, stages string, o Options) {
+	b.Helper()
+	p, err := Compile(stagesOf(b, stages), o)
+	require.NoError(b, err)
+	total := 0
+	for _, line := range batch.Lines {
+		total += len(line)
+	}
+	b.SetBytes(int64(total))
+	b.ReportAllocs()
+	for b.Loop() {
+		batch.Selected.Fill(len(batch.Lines))
+		require.NoError(b, p.Run(batch, 0))
+	}
+}
+
+// perLine measures a primitive over the same lines.
+func perLine(b *testing.B, batch *Batch, f func(line []byte)) {
+	b.Helper()
+	var lines [][]byte
+	total := 0
+	for _, line := range batch.Lines {
+		lines = append(lines, []byte(line))
+		total += len(line)
+	}
+	b.SetBytes(int64(total))
+	for b.Loop() {
+		for _, line := range lines {
+			f(line)
+		}
+	}
+}
+
+func BenchmarkJSON(b *testing.B) {
+	batch := benchBatch(benchJSONLine)
+	b.Run("primitive=ObjectEach", func(b *testing.B) {
+		var each func(key, value []byte, kind jsonparser.ValueType, _ int) error
+		each = func(_, value []byte, kind jsonparser.ValueType, _ int) error {
+			if kind == jsonparser.Object {
+				return jsonparser.ObjectEach(value, each)
+			}
+			return nil
+		}
+		perLine(b, batch, func(line []byte) {
+			if err := jsonparser.ObjectEach(line, each); err != nil {
+				b.Fatal(err)
+			}
+		})
+	})
+	b.Run("keys=none", func(b *testing.B) { run(b, batch, "| json", Options{}) })
+	b.Run("keys=early", func(b *testing.B) { run(b, batch, "| json", wants("level")) })
+	b.Run("keys=late", func(b *testing.B) { run(b, batch, "| json", wants("user")) })
+	b.Run("keys=5", func(b *testing.B) {
+		run(b, batch, "| json", wants("level", "status", "client_ip", "duration_ms", "path"))
+	})
+	b.Run("keys=all", func(b *testing.B) { run(b, batch, "| json", all) })
+	b.Run("paths=2", func(b *testing.B) { run(b, batch, `| json status, ip="client.ip"`, all) })
+	b.Run("text", func(b *testing.B) {
+		run(b, benchBatch(func(int) string { return "no JSON at all" }), "| json", all)
+	})
+}

@@ -1,0 +1,251 @@
+package pipeline
+
+import (
+	"strings"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+)
+
+// jsonOp is | json: every string, number and truth value of an object becomes a label. In objects within, the name of the
+// object and an underscore come first. Arrays and null are passed over.
+//
+// The line is read once, to its end or its first fault, whoever reads which labels: what came before the fault counts. The
+// lines of one program look alike, so the op expects after each key the one that followed it last time: then a comparison
+// of bytes finds the key's end, its colon, and what is known of it.
+type jsonOp struct {
+	finder finder
+	root   *jsonObject
+	keys   int // in all objects
+	open   []jsonLevel
+	found  []jsonValue
+}
+
+// jsonObject is what was learned of the objects at one place.
+type jsonObject struct {
+	prefix string // what the labels of its values begin with
+	keys   map[string]*jsonKey
+	first  *jsonKey // the one that came first last time
+}
+
+// jsonKey is what was learned of a key.
+type jsonKey struct {
+	token  string      // as it stands in the line, with its quotes and the colon
+	name   *foundName  // of its value; nil when nobody reads it
+	inside *jsonObject // of what stands in it when it is an object; nil when nobody reads any of that
+	next   *jsonKey    // the one that followed it last time
+}
+
+// jsonLevel is an object that is open while one within is read.
+type jsonLevel struct {
+	object *jsonObject
+	key    *jsonKey // of the object within
+	start  int      // of the object within
+	found  int      // how many values had been found before
+}
+
+// jsonValue is a value on its way to become a label.
+type jsonValue struct {
+	name   *foundName
+	raw    string
+	quoted bool
+}
+
+// jsonKeysMax bounds the keys that are remembered from line to line.
+const jsonKeysMax = 4096
+
+// unreadKey is every key whose value nobody reads, and that is not worth remembering.
+var unreadKey = &jsonKey{}
+
+func newJSONOp(s *syntax.JSON) (op, error) {
+	if len(s.Extractions) > 0 {
+		return nil, Unsupported("the json stage with paths")
+	}
+	return &jsonOp{}, nil
+}
+
+func (o *jsonOp) prepare(w *wanted) {
+	o.finder.prepare(w)
+	o.root = &jsonObject{}
+	o.keys = 0
+}
+
+func (o *jsonOp) apply(r *row) bool {
+	if o.keys > jsonKeysMax {
+		o.prepare(r.wanted)
+	}
+	o.open, o.found = o.open[:0], o.found[:0]
+	fault := o.walk(r.Line)
+	if fault != "" && len(o.open) > 0 && jsonBlockEnd(r.Line, o.open[0].start) < 0 {
+		// An object that is not closed is the first fault, and no value.
+		fault, o.found = faultObject, o.found[:o.open[0].found]
+	}
+	o.finder.begin(r)
+	for i := range o.found {
+		v := &o.found[i]
+		if l := o.finder.claim(r, v.name); l != nil {
+			if l.Value = v.raw; v.quoted {
+				l.Value = jsonText(r, v.raw)
+			}
+		}
+	}
+	if fault != "" {
+		r.fail(classJSON, fault)
+	}
+	return true
+}
+
+// walk reads the line into o.found. At a fault, o.open are the objects that are open around it.
+func (o *jsonOp) walk(line string) (fault string) {
+	i := jsonSpace(line, 0)
+	if i == len(line) || line[i] != '{' {
+		return faultObject
+	}
+	if i = jsonSpace(line, i+1); i == len(line) {
+		return faultJSON
+	}
+	object := o.root
+	var last *jsonKey // the key before, in the same object
+	for {
+		if line[i] == '}' {
+			depth := len(o.open) - 1
+			if depth < 0 {
+				return ""
+			}
+			object, last = o.open[depth].object, o.open[depth].key
+			o.open = o.open[:depth]
+			i++
+		} else {
+			key := object.expected(last)
+			if key != nil && strings.HasPrefix(line[i:], key.token) {
+				i += len(key.token)
+			} else if key, i, fault = o.key(object, last, line, i); fault != "" {
+				return fault
+			}
+			last = key
+			if i < len(line) && line[i] <= ' ' {
+				i = jsonSpace(line, i)
+			}
+			if i == len(line) {
+				return faultJSON
+			}
+			if line[i] == '{' {
+				o.open = append(o.open, jsonLevel{object: object, key: key, start: i, found: len(o.found)})
+				object, last = key.inside, nil
+				if i = jsonSpace(line, i+1); i == len(line) {
+					return faultJSON
+				}
+				continue
+			}
+			if i, fault = o.value(key, line, i); fault != "" {
+				return fault
+			}
+		}
+		// Behind a value: a comma and the next key, or the end of the object.
+		if i = jsonSpace(line, i); i == len(line) {
+			return faultArray
+		}
+		if line[i] == ',' {
+			if i = jsonSpace(line, i+1); i == len(line) {
+				return faultArray
+			}
+		} else if line[i] != '}' {
+			return faultObject
+		}
+	}
+}
+
+// value reads the value at i, which is no object, and returns the index behind it.
+func (o *jsonOp) value(key *jsonKey, line string, i int) (end int, fault string) {
+	switch line[i] {
+	case '"':
+		if end = jsonStringEnd(line, i+1); end < 0 {
+			return 0, faultString
+		}
+		if key.name != nil {
+			o.found = append(o.found, jsonValue{name: key.name, raw: line[i+1 : end-1], quoted: true})
+		}
+	case '[':
+		if end = jsonBlockEnd(line, i); end < 0 {
+			return 0, faultArray
+		}
+	default:
+		end, kept := jsonWordEnd(line, i)
+		if end < 0 {
+			return 0, faultValue
+		}
+		if kept && key.name != nil {
+			o.found = append(o.found, jsonValue{name: key.name, raw: line[i:end]})
+		}
+		return end, ""
+	}
+	return end, ""
+}
+
+// expected returns the key that followed the last one when that was here before; nil when none did.
+func (object *jsonObject) expected(last *jsonKey) *jsonKey {
+	if last != nil {
+		return last.next
+	}
+	if object != nil {
+		return object.first
+	}
+	return nil
+}
+
+// key reads the key at i, which is not the one that was expected, and returns the index behind its colon.
+func (o *jsonOp) key(object *jsonObject, last *jsonKey, line string, i int) (key *jsonKey, end int, fault string) {
+	if line[i] != '"' {
+		return nil, 0, faultObject
+	}
+	if end = jsonStringEnd(line, i+1); end < 0 {
+		return nil, 0, faultJSON
+	}
+	if key, fault = o.learn(object, line[i+1:end-1]); fault != "" {
+		return nil, 0, fault
+	}
+	if end = jsonSpace(line, end); end == len(line) || line[end] != ':' {
+		return nil, 0, faultJSON
+	}
+	switch {
+	case key == unreadKey || last == unreadKey:
+	case last != nil:
+		last.next = key
+	default:
+		object.first = key
+	}
+	return key, end + 1, ""
+}
+
+// learn returns what is known of a key from between its quotes.
+func (o *jsonOp) learn(object *jsonObject, raw string) (key *jsonKey, fault string) {
+	if object != nil {
+		if key, ok := object.keys[raw]; ok {
+			return key, ""
+		}
+	}
+	text := raw
+	if strings.IndexByte(raw, '\\') >= 0 {
+		unescaped, ok := appendUnescapedJSON(nil, raw)
+		if !ok {
+			return nil, faultEscape
+		}
+		text = string(unescaped)
+	}
+	if object == nil {
+		return unreadKey, ""
+	}
+	path := appendNestedName([]byte(object.prefix), text)
+	key = &jsonKey{token: `"` + raw + `":`, name: o.finder.name(path)}
+	if len(path) <= labelNameBytesMax && o.finder.wanted.mayWantPrefix(string(path)) {
+		key.inside = &jsonObject{prefix: string(path)}
+	}
+	if key.name == nil && key.inside == nil && o.keys >= jsonKeysMax {
+		return unreadKey, "" // the keys that are read stay known, however many others there are
+	}
+	o.keys++
+	if object.keys == nil {
+		object.keys = map[string]*jsonKey{}
+	}
+	object.keys[key.token[1:len(raw)+1]] = key
+	return key, ""
+}

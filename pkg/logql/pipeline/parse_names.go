@@ -1,0 +1,186 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// labelNameBytesMax bounds the names that parsers make. Nested objects have names as long as all that they stand in; what
+// would be called longer is not extracted.
+const labelNameBytesMax = 4096
+
+// appendLabelName appends a key as a label's name, or as the next part of one: without white space around it, and with an
+// underscore for each character that no such name has, and before a digit that would come first.
+func appendLabelName(dst []byte, key string) []byte {
+	key = strings.TrimSpace(key)
+	if len(dst) == 0 && key != "" && '0' <= key[0] && key[0] <= '9' {
+		dst = append(dst, '_')
+	}
+	for _, c := range key {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
+			dst = append(dst, byte(c))
+		} else {
+			dst = append(dst, '_')
+		}
+	}
+	return dst
+}
+
+// appendNestedName appends a key to the name of the object that it stands in. A blank key is no part of the name.
+func appendNestedName(dst []byte, key string) []byte {
+	if len(dst) > 0 && strings.TrimSpace(key) != "" {
+		dst = append(dst, '_')
+	}
+	return appendLabelName(dst, key)
+}
+
+// foundName is a name under which a parser finds values, and what is known of it.
+type foundName struct {
+	text     string
+	wanted   bool       // under this name; else only with the suffix
+	suffixed *foundName // what it is called when the name is taken; nil: not needed yet
+	inStream bool       // whether the stream that was numbered so has it
+	stream   uint64
+	row      uint64 // the last one that it was made in
+}
+
+// finder makes the labels of one parser. It remembers the names from entry to entry, so that a value that is found costs
+// neither a search nor an allocation.
+type finder struct {
+	wanted *wanted
+	names  map[string]*foundName
+	row    uint64
+	before int // how many own labels the row had when the parser began
+}
+
+func (f *finder) prepare(w *wanted) {
+	f.wanted = w
+	f.names = map[string]*foundName{}
+}
+
+// begin is called before the labels of an entry are made.
+func (f *finder) begin(r *row) {
+	f.row++
+	f.before = len(r.own)
+}
+
+// name returns what is known of a name, nil when nobody would read such a label.
+func (f *finder) name(text []byte) *foundName {
+	if n, ok := f.names[string(text)]; ok {
+		return n
+	}
+	if len(text) == 0 || len(text) > labelNameBytesMax || !f.wanted.mayWant(string(text)) {
+		return nil
+	}
+	return f.remember(string(text))
+}
+
+func (f *finder) remember(text string) *foundName {
+	if text == ErrorLabel || text == ErrorDetailsLabel {
+		return nil // made by the pipeline itself
+	}
+	n, ok := f.names[text]
+	if !ok {
+		n = &foundName{text: text, wanted: f.wanted.wants(text)}
+		f.names[text] = n
+	}
+	return n
+}
+
+// claim makes a label under the name, and returns it for its value to be filled in. Where the stream or the structured
+// metadata has the name, be it removed from the stream, the label is called name_extracted. It returns nil when the label
+// exists, made by this or an earlier stage, or is one that nobody reads.
+func (f *finder) claim(r *row, n *foundName) *Label {
+	i := f.findBefore(r, n)
+	if f.clashes(r, n, i) {
+		if n.suffixed == nil {
+			n.suffixed = f.remember(n.text + ExtractedSuffix)
+		}
+		n = n.suffixed
+		i = f.findBefore(r, n)
+	}
+	if n.row == f.row || !n.wanted {
+		return nil
+	}
+	if i < 0 {
+		n.row = f.row
+		r.own = append(r.own, Label{Name: n.text, Parsed: true})
+		return &r.own[len(r.own)-1]
+	}
+	if r.own[i].Parsed {
+		return nil
+	}
+	r.own[i] = Label{Name: n.text, Parsed: true}
+	return &r.own[i]
+}
+
+// findBefore is row.find among the labels that were there before the parser began.
+func (f *finder) findBefore(r *row, n *foundName) int {
+	for i := range r.own[:f.before] {
+		if r.own[i].Name == n.text {
+			return i
+		}
+	}
+	return -1
+}
+
+func (f *finder) clashes(r *row, n *foundName, i int) bool {
+	if i >= 0 && !r.own[i].Parsed && !r.own[i].gone {
+		return true
+	}
+	if n.stream != r.streamNumber {
+		n.stream = r.streamNumber
+		n.inStream = r.stream.Get(n.text) != ""
+	}
+	return n.inStream
+}
+
+// replace gives the label under the name a value, whichever stage made it. Where the stream or the structured metadata has
+// the name, it is the label name_extracted.
+func (f *finder) replace(r *row, n *foundName, value string) {
+	if f.clashes(r, n, r.find(n.text)) {
+		n = f.remember(n.text + ExtractedSuffix)
+	}
+	if n.wanted {
+		r.set(n.text, value)
+	}
+}
+
+// isPlain reports whether a text is ASCII without a backslash: neither escaped nor possibly invalid.
+func isPlain(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	b := unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // read only
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		x := w ^ '\\'*ones // zero where a backslash is
+		if (w|(x-ones)&^x)&highs != 0 {
+			return false
+		}
+	}
+	for ; i < len(b); i++ {
+		if b[i] >= utf8.RuneSelf || b[i] == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// validText returns the text with a space for each byte that is not UTF-8, and for each replacement character, which stands
+// for such a byte.
+func validText(r *row, s string) string {
+	if !strings.ContainsRune(s, utf8.RuneError) {
+		return s
+	}
+	valid := r.scratch[:0]
+	for _, c := range s {
+		if c == utf8.RuneError {
+			c = ' '
+		}
+		valid = utf8.AppendRune(valid, c)
+	}
+	r.scratch = valid
+	return r.text(valid)
+}

@@ -1,0 +1,107 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/stretchr/testify/require"
+
+	"github.com/woodshed-logs/woodshed/pkg/model"
+)
+
+// parsed is what the stages make of one entry: the labels that are not the stream's as written in tests, its line and error.
+type parsed struct {
+	labels map[string]string
+	line   string
+	err    EntryError
+}
+
+// parser runs stages over lines of one stream.
+type parser struct {
+	t        testing.TB
+	pipeline *Pipeline
+	batch    *Batch
+}
+
+func newParser(t testing.TB, stages string, o Options, stream labels.Labels, metadata []model.Pair) *parser {
+	t.Helper()
+	p, err := Compile(stagesOf(t, stages), o)
+	require.NoError(t, err)
+	return &parser{t: t, pipeline: p, batch: &Batch{
+		Streams: []labels.Labels{stream}, StreamIndex: []uint32{0}, Lines: []string{""}, Metadata: [][]model.Pair{metadata},
+	}}
+}
+
+func (p *parser) parse(line string) parsed {
+	p.t.Helper()
+	p.batch.Lines[0] = line
+	p.batch.Selected.Fill(1)
+	require.NoError(p.t, p.pipeline.Run(p.batch, 0))
+	require.Equal(p.t, 1, p.batch.Selected.Count())
+	got := parsed{labels: map[string]string{}, line: strings.Clone(p.batch.Line(0)), err: p.batch.Errors[0]}
+	own, removed := p.batch.Labels(0)
+	require.Empty(p.t, removed)
+	for _, l := range own {
+		require.NotContains(p.t, got.labels, l.Name)
+		got.labels[l.Name] = strings.Clone(l.Value)
+	}
+	return got
+}
+
+// text is the labels as name=value, sorted, and the error behind them.
+func (p parsed) text() []string {
+	list := []string{}
+	for name, value := range p.labels {
+		list = append(list, name+"="+value)
+	}
+	slices.Sort(list)
+	if p.err.Class != "" {
+		list = append(list, fmt.Sprintf("%s: %s", p.err.Class, p.err.Details))
+	}
+	return list
+}
+
+// restrict leaves the labels that are wanted.
+func (p parsed) restrict(names ...string) parsed {
+	kept := map[string]string{}
+	for _, name := range names {
+		if v, ok := p.labels[name]; ok {
+			kept[name] = v
+		}
+	}
+	p.labels = kept
+	return p
+}
+
+// wants is Options for whoever reads these labels and no others.
+func wants(names ...string) Options {
+	var o Options
+	for _, name := range names {
+		o.Wanted.AddName(name)
+	}
+	return o
+}
+
+func TestAppendLabelName(t *testing.T) {
+	f := func(key, want string) {
+		t.Helper()
+		require.Equal(t, want, string(appendLabelName(nil, key)))
+	}
+	f("a", "a")
+	f("", "")
+	f(" \t", "")
+	f("\u00a0\u2003", "")
+	f(" a b ", "a_b")
+	f("a.b-c/d", "a_b_c_d")
+	f("1a", "_1a")
+	f(" 1", "_1")
+	f("ä€\xff\xfe", "____")
+	f("_", "_")
+	f("@timestamp", "_timestamp")
+	require.Equal(t, "a_1", string(appendNestedName([]byte("a"), "1")))
+	require.Equal(t, "a", string(appendNestedName([]byte("a"), " ")))
+	require.Equal(t, "_1", string(appendNestedName(nil, "1")))
+}

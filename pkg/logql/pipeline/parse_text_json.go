@@ -1,0 +1,185 @@
+package pipeline
+
+import (
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// What JSON is taken for here is what Loki's library (jsonparser) does: strings end at the next quote without an odd number
+// of backslashes before it, blocks at the bracket that closes them, anything else at white space, a comma or a closing
+// bracket. The texts of the faults are that library's, for they end up in __error_details__.
+const (
+	faultObject = "Value looks like object, but can't find closing '}' symbol"
+	faultArray  = "Value is array, but can't find closing ']' symbol"
+	faultString = "Value is string, but can't find closing '\"' symbol"
+	faultEscape = "Encountered an invalid escape sequence in a string"
+	faultJSON   = "Malformed JSON error"
+	faultValue  = "Unknown value type"
+)
+
+// jsonSpace returns the index of what follows the white space at i.
+func jsonSpace(s string, i int) int {
+	for i < len(s) && s[i] <= ' ' && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// jsonStringEnd returns the index behind the quote that ends the string whose first character, behind its quote, is at i;
+// -1 when there is none.
+func jsonStringEnd(s string, i int) int {
+	for from := i; ; {
+		n := strings.IndexByte(s[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		i += n + 1
+		if s[i-2] != '\\' { // at least the opening quote is there
+			return i
+		}
+		backslashes := 1
+		for i-2-backslashes >= from && s[i-2-backslashes] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return i
+		}
+	}
+}
+
+// jsonBlockEnd returns the index behind the bracket that closes the one at i, -1 when there is none. It counts brackets of
+// that kind outside of strings.
+func jsonBlockEnd(s string, i int) int {
+	open, closed := s[i], s[i]+2 // ASCII has ] and } two behind [ and {
+	for level := 0; i < len(s); {
+		switch s[i] {
+		case '"':
+			if i = jsonStringEnd(s, i+1); i < 0 {
+				return -1
+			}
+			continue
+		case open:
+			level++
+		case closed:
+			if level--; level == 0 {
+				return i + 1
+			}
+		}
+		i++
+	}
+	return -1
+}
+
+// jsonEnds marks the bytes that end a number or a word.
+var jsonEnds = [256]bool{' ': true, '\n': true, '\r': true, '\t': true, ',': true, '}': true, ']': true}
+
+// jsonWordEnd returns the index behind the number or word at i. kept: it is a value; null is none. The end is -1 when it is
+// neither.
+func jsonWordEnd(s string, i int) (end int, kept bool) {
+	end = i
+	for end < len(s) && !jsonEnds[s[end]] {
+		end++
+	}
+	if end == i {
+		return -1, false
+	}
+	switch c := s[i]; {
+	case '0' <= c && c <= '9' || c == '-':
+		return end, true
+	case c == 't' && s[i:end] == "true", c == 'f' && s[i:end] == "false":
+		return end, true
+	case s[i:end] == "null":
+		return end, false
+	}
+	return -1, false
+}
+
+// jsonText returns the text of a string from between its quotes; "" when an escape in it is broken.
+func jsonText(r *row, raw string) string {
+	if isPlain(raw) {
+		return raw
+	}
+	if strings.IndexByte(raw, '\\') < 0 {
+		return validText(r, raw)
+	}
+	unescaped, ok := appendUnescapedJSON(r.scratch[:0], raw)
+	r.scratch = unescaped
+	if !ok {
+		return ""
+	}
+	return validText(r, r.text(unescaped))
+}
+
+// appendUnescapedJSON appends what the inside of a string means. Half a surrogate pair is the replacement character.
+func appendUnescapedJSON(dst []byte, raw string) (text []byte, ok bool) {
+	for {
+		n := strings.IndexByte(raw, '\\')
+		if n < 0 {
+			return append(dst, raw...), true
+		}
+		dst = append(dst, raw[:n]...)
+		raw = raw[n:]
+		if len(raw) < 2 {
+			return dst, false
+		}
+		if raw[1] != 'u' {
+			c := jsonEscapes[raw[1]]
+			if c == 0 {
+				return dst, false
+			}
+			dst = append(dst, c)
+			raw = raw[2:]
+			continue
+		}
+		c, length := jsonRune(raw)
+		if length == 0 {
+			return dst, false
+		}
+		dst = utf8.AppendRune(dst, c)
+		raw = raw[length:]
+	}
+}
+
+// jsonEscapes are the characters that stand for themselves or others behind a backslash.
+var jsonEscapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// jsonRune reads \uXXXX, or a pair of them, at the beginning of s. Its length is 0 when they are broken.
+func jsonRune(s string) (c rune, length int) {
+	c = hexRune(s)
+	switch {
+	case c < 0:
+		return 0, 0
+	case !utf16.IsSurrogate(c):
+		return c, 6
+	case c >= 0xDC00 || !strings.HasPrefix(s[6:], `\u`):
+		return utf8.RuneError, 6
+	}
+	low := hexRune(s[6:])
+	if low < 0 {
+		return 0, 0
+	}
+	if pair := utf16.DecodeRune(c, low); pair != utf8.RuneError {
+		return pair, 12
+	}
+	return utf8.RuneError, 6
+}
+
+// hexRune returns the number of \uXXXX, -1 when the digits are wrong.
+func hexRune(s string) rune {
+	if len(s) < 6 {
+		return -1
+	}
+	var c rune
+	for _, digit := range []byte(s[2:6]) {
+		switch {
+		case '0' <= digit && digit <= '9':
+			c = c<<4 | rune(digit-'0')
+		case 'a' <= digit|0x20 && digit|0x20 <= 'f':
+			c = c<<4 | rune(digit|0x20-'a'+10)
+		default:
+			return -1
+		}
+	}
+	return c
+}
