@@ -48,8 +48,11 @@ func (c *chunked[T]) take(n int) []T {
 }
 
 func (c *chunked[T]) reset() {
-	if cap(c.current) > chunkElementsMax {
+	switch all := c.retired + len(c.current); {
+	case cap(c.current) > chunkElementsMax:
 		c.current = nil
+	case c.retired > 0 && all <= chunkElementsMax:
+		c.current = make([]T, 0, min(2*all, chunkElementsMax)) // what one batch took, the next will take, too
 	}
 	clear(c.current) // lets go of what the elements point to
 	c.current, c.retired = c.current[:0], 0

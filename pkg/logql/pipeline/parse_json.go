@@ -17,7 +17,6 @@ type jsonOp struct {
 	root   *jsonObject
 	keys   int // in all objects
 	open   []jsonLevel
-	found  []jsonValue
 }
 
 // jsonObject is what was learned of the objects at one place.
@@ -40,14 +39,7 @@ type jsonLevel struct {
 	object *jsonObject
 	key    *jsonKey // of the object within
 	start  int      // of the object within
-	found  int      // how many values had been found before
-}
-
-// jsonValue is a value on its way to become a label.
-type jsonValue struct {
-	name   *foundName
-	raw    string
-	quoted bool
+	made   made     // before it
 }
 
 // jsonKeysMax bounds the keys that are remembered from line to line.
@@ -73,29 +65,24 @@ func (o *jsonOp) apply(r *row) bool {
 	if o.keys > jsonKeysMax {
 		o.prepare(r.wanted)
 	}
-	o.open, o.found = o.open[:0], o.found[:0]
-	fault := o.walk(r.Line)
-	if fault != "" && len(o.open) > 0 && jsonBlockEnd(r.Line, o.open[0].start) < 0 {
-		// An object that is not closed is the first fault, and no value.
-		fault, o.found = faultObject, o.found[:o.open[0].found]
-	}
+	o.open = o.open[:0]
 	o.finder.begin(r)
-	for i := range o.found {
-		v := &o.found[i]
-		if l := o.finder.claim(r, v.name); l != nil {
-			if l.Value = v.raw; v.quoted {
-				l.Value = jsonText(r, v.raw)
-			}
-		}
+	fault := o.walk(r)
+	if fault == "" {
+		return true
 	}
-	if fault != "" {
-		r.fail(classJSON, fault)
+	if len(o.open) > 0 && jsonBlockEnd(r.Line, o.open[0].start) < 0 {
+		// An object that is not closed is the first fault, and nothing in it counts.
+		fault = faultObject
+		o.finder.rollBack(r, o.open[0].made)
 	}
+	r.fail(classJSON, fault)
 	return true
 }
 
-// walk reads the line into o.found. At a fault, o.open are the objects that are open around it.
-func (o *jsonOp) walk(line string) (fault string) {
+// walk makes the labels. At a fault, o.open are the objects that are open around it.
+func (o *jsonOp) walk(r *row) (fault string) {
+	line := r.Line
 	i := jsonSpace(line, 0)
 	if i == len(line) || line[i] != '{' {
 		return faultObject
@@ -115,13 +102,9 @@ func (o *jsonOp) walk(line string) (fault string) {
 			o.open = o.open[:depth]
 			i++
 		} else {
-			key := object.expected(last)
-			if key != nil && strings.HasPrefix(line[i:], key.token) {
-				i += len(key.token)
-			} else if key, i, fault = o.key(object, last, line, i); fault != "" {
+			if last, i, fault = o.key(object, last, line, i); fault != "" {
 				return fault
 			}
-			last = key
 			if i < len(line) && line[i] <= ' ' {
 				i = jsonSpace(line, i)
 			}
@@ -129,19 +112,22 @@ func (o *jsonOp) walk(line string) (fault string) {
 				return faultJSON
 			}
 			if line[i] == '{' {
-				o.open = append(o.open, jsonLevel{object: object, key: key, start: i, found: len(o.found)})
-				object, last = key.inside, nil
+				o.open = append(o.open, jsonLevel{object: object, key: last, start: i, made: o.finder.mark(r)})
+				object, last = last.inside, nil
 				if i = jsonSpace(line, i+1); i == len(line) {
 					return faultJSON
 				}
 				continue
 			}
-			if i, fault = o.value(key, line, i); fault != "" {
+			if i, fault = o.value(r, last.name, i); fault != "" {
 				return fault
 			}
 		}
 		// Behind a value: a comma and the next key, or the end of the object.
-		if i = jsonSpace(line, i); i == len(line) {
+		if i < len(line) && line[i] <= ' ' {
+			i = jsonSpace(line, i)
+		}
+		if i == len(line) {
 			return faultArray
 		}
 		if line[i] == ',' {
@@ -155,45 +141,53 @@ func (o *jsonOp) walk(line string) (fault string) {
 }
 
 // value reads the value at i, which is no object, and returns the index behind it.
-func (o *jsonOp) value(key *jsonKey, line string, i int) (end int, fault string) {
+func (o *jsonOp) value(r *row, name *foundName, i int) (end int, fault string) {
+	line := r.Line
 	switch line[i] {
 	case '"':
 		if end = jsonStringEnd(line, i+1); end < 0 {
 			return 0, faultString
 		}
-		if key.name != nil {
-			o.found = append(o.found, jsonValue{name: key.name, raw: line[i+1 : end-1], quoted: true})
+		if name != nil {
+			if l := o.finder.claim(r, name); l != nil {
+				l.Value = jsonText(r, line[i+1:end-1])
+			}
 		}
 	case '[':
 		if end = jsonBlockEnd(line, i); end < 0 {
 			return 0, faultArray
 		}
 	default:
-		end, kept := jsonWordEnd(line, i)
-		if end < 0 {
+		kept := false
+		if end, kept = jsonWordEnd(line, i); end < 0 {
 			return 0, faultValue
 		}
-		if kept && key.name != nil {
-			o.found = append(o.found, jsonValue{name: key.name, raw: line[i:end]})
+		if kept && name != nil {
+			if l := o.finder.claim(r, name); l != nil {
+				l.Value = line[i:end]
+			}
 		}
-		return end, ""
 	}
 	return end, ""
 }
 
-// expected returns the key that followed the last one when that was here before; nil when none did.
-func (object *jsonObject) expected(last *jsonKey) *jsonKey {
-	if last != nil {
-		return last.next
-	}
-	if object != nil {
-		return object.first
-	}
-	return nil
-}
-
-// key reads the key at i, which is not the one that was expected, and returns the index behind its colon.
+// key reads the key at i, and returns the index behind its colon.
 func (o *jsonOp) key(object *jsonObject, last *jsonKey, line string, i int) (key *jsonKey, end int, fault string) {
+	switch {
+	case last != nil:
+		key = last.next
+	case object != nil:
+		key = object.first
+	}
+	if key != nil {
+		if strings.HasPrefix(line[i:], key.token) {
+			return key, i + len(key.token), ""
+		}
+		// Perhaps it is one that is not always there.
+		if key = key.next; key != nil && strings.HasPrefix(line[i:], key.token) {
+			return key, i + len(key.token), ""
+		}
+	}
 	if line[i] != '"' {
 		return nil, 0, faultObject
 	}

@@ -53,7 +53,12 @@ type finder struct {
 	names  map[string]*foundName
 	row    uint64
 	before int // how many own labels the row had when the parser began
+	// reused are the labels among those that the parser made its own: they had been removed.
+	reused []int
 }
+
+// made is how many labels a parser had made at some point.
+type made struct{ own, reused int }
 
 func (f *finder) prepare(w *wanted) {
 	f.wanted = w
@@ -63,7 +68,17 @@ func (f *finder) prepare(w *wanted) {
 // begin is called before the labels of an entry are made.
 func (f *finder) begin(r *row) {
 	f.row++
-	f.before = len(r.own)
+	f.before, f.reused = len(r.own), f.reused[:0]
+}
+
+func (f *finder) mark(r *row) made { return made{own: len(r.own), reused: len(f.reused)} }
+
+// rollBack takes back what was made since. No more labels may be made of this entry by this parser.
+func (f *finder) rollBack(r *row, m made) {
+	r.own = r.own[:m.own]
+	for _, i := range f.reused[m.reused:] {
+		r.own[i] = Label{Name: r.own[i].Name, gone: true}
+	}
 }
 
 // name returns what is known of a name, nil when nobody would read such a label.
@@ -112,6 +127,7 @@ func (f *finder) claim(r *row, n *foundName) *Label {
 	if r.own[i].Parsed {
 		return nil
 	}
+	f.reused = append(f.reused, i)
 	r.own[i] = Label{Name: n.text, Parsed: true}
 	return &r.own[i]
 }
