@@ -6,15 +6,14 @@ import (
 	"math"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
-	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-func evalBinary(e *syntax.Binary, streams []model.Stream, at model.Timestamp) ([]Sample, error) {
-	left, err := evalVector(e.LHS, streams, at)
+func (ev *evaluation) binary(e *syntax.Binary) ([]Sample, error) {
+	left, err := ev.vector(e.LHS, asked{})
 	if err != nil {
 		return nil, err
 	}
-	right, err := evalVector(e.RHS, streams, at)
+	right, err := ev.vector(e.RHS, asked{})
 	if err != nil {
 		return nil, err
 	}

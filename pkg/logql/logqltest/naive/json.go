@@ -35,7 +35,7 @@ func (r *row) json() {
 		}
 	})
 	if err != nil {
-		r.fail(jsonError, err.Error())
+		r.failParsing(jsonError, err.Error())
 	}
 }
 
@@ -199,7 +199,7 @@ func (r *row) jsonPaths(s *syntax.JSON) error {
 		return nil
 	}
 	if !strings.ContainsAny(r.line[:1], `"{[`) {
-		r.fail(jsonError, "")
+		r.failParsing(jsonError, "")
 		return nil
 	}
 	for _, e := range s.Extractions {
@@ -291,7 +291,7 @@ func (r *row) unpack() {
 		})
 	}
 	if err != nil {
-		r.fail(jsonError, err.Error())
+		r.failParsing(jsonError, err.Error())
 		return
 	}
 	if !packed {

@@ -91,7 +91,7 @@ func (r *row) logfmt(s *syntax.Logfmt) {
 		}
 	}
 	if err != nil && s.Strict {
-		r.fail(logfmtError, err.Error())
+		r.failParsing(logfmtError, err.Error())
 	}
 }
 
@@ -117,7 +117,7 @@ func (r *row) logfmtKeys(s *syntax.Logfmt) error {
 		}
 	}
 	if err != nil && s.Strict {
-		r.fail(logfmtError, err.Error())
+		r.failParsing(logfmtError, err.Error())
 	}
 	return nil
 }

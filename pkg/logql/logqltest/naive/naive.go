@@ -27,6 +27,9 @@ type Params struct {
 	Step       time.Duration
 	Backward   bool // the order of a log query's entries
 	Limit      int  // entries of a log query
+	// ParsersNeverFail: what parsers cannot read is no error. An engine that reads of a line only what the query needs does
+	// not see the fault behind that: its answer to a query that should fail is then this.
+	ParsersNeverFail bool
 }
 
 // instants returns the times at which a metric query is evaluated.
@@ -72,6 +75,20 @@ type Sample struct {
 	Value  float64
 }
 
+// evaluation is a metric query at one of its instants.
+type evaluation struct {
+	streams          []model.Stream
+	at               model.Timestamp
+	parsersNeverFail bool
+}
+
+// asked is what the aggregation around a range wants to know of entries that a parser cannot read.
+type asked struct {
+	noLabels     bool // nobody reads a label: parsers have nothing to do
+	parserErrors bool // their errors, as labels: they do not fail the query
+	neverFail    bool // Params.ParsersNeverFail
+}
+
 // What the user of a query did wrong and only the data show.
 var (
 	// ErrPipeline: an entry of a metric query has an error that no filter dropped.
@@ -90,8 +107,9 @@ func Eval(e syntax.Expr, streams []model.Stream, p Params) (*Result, error) {
 	}
 	byLabels := map[string]*Series{}
 	var order []*Series
-	for _, at := range p.instants() {
-		vector, err := evalVector(e, streams, at)
+	ev := &evaluation{streams: streams, parsersNeverFail: p.ParsersNeverFail}
+	for _, ev.at = range p.instants() {
+		vector, err := ev.vector(e, asked{})
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +119,7 @@ func Eval(e syntax.Expr, streams []model.Stream, p Params) (*Result, error) {
 				byLabels[k] = &Series{Labels: s.Labels, Samples: map[model.Timestamp]float64{}}
 				order = append(order, byLabels[k])
 			}
-			byLabels[k].Samples[at] = s.Value
+			byLabels[k].Samples[ev.at] = s.Value
 		}
 	}
 	if !sorted(e) {
@@ -120,7 +138,7 @@ func sorted(e syntax.Expr) bool {
 }
 
 func evalLog(e *syntax.LogExpr, streams []model.Stream, p Params) (*Result, error) {
-	rows, err := run(e, streams, func(at model.Timestamp) bool { return p.Start <= at && at < p.End })
+	rows, err := run(e, streams, func(at model.Timestamp) bool { return p.Start <= at && at < p.End }, asked{})
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +159,7 @@ func evalLog(e *syntax.LogExpr, streams []model.Stream, p Params) (*Result, erro
 }
 
 // run puts the entries of some time through a pipeline and returns those that are left, by time, label set and arrival.
-func run(e *syntax.LogExpr, streams []model.Stream, within func(model.Timestamp) bool) ([]*row, error) {
+func run(e *syntax.LogExpr, streams []model.Stream, within func(model.Timestamp) bool, want asked) ([]*row, error) {
 	streams = slices.Clone(streams)
 	slices.SortFunc(streams, func(a, b model.Stream) int { return labels.Compare(a.Labels, b.Labels) })
 	var rows []*row
@@ -151,6 +169,7 @@ func run(e *syntax.LogExpr, streams []model.Stream, within func(model.Timestamp)
 				continue
 			}
 			r := newRow(s.Labels, entry)
+			r.want = want
 			keep, err := r.applyAll(e.Stages)
 			if err != nil {
 				return nil, err

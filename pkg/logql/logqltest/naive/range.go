@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -21,11 +22,12 @@ type point struct {
 	value float64
 }
 
-// evalRange folds the entries of the window (at-Range-Offset, at-Offset] to one sample for each label set.
-func evalRange(e *syntax.RangeAggregation, streams []model.Stream, at model.Timestamp) ([]Sample, error) {
-	end := at.Add(-e.Offset)
+// window folds the entries of the window (at-Range-Offset, at-Offset] to one sample for each label set.
+func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, error) {
+	want.neverFail = ev.parsersNeverFail
+	end := ev.at.Add(-e.Offset)
 	start := end.Add(-e.Range)
-	rows, err := run(e.Log, streams, func(t model.Timestamp) bool { return start < t && t <= end })
+	rows, err := run(e.Log, ev.streams, func(t model.Timestamp) bool { return start < t && t <= end }, want)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +40,7 @@ func evalRange(e *syntax.RangeAggregation, streams []model.Stream, at model.Time
 		if !ok {
 			continue
 		}
-		if r.err != "" {
+		if r.err != "" && !(want.parserErrors && strings.Contains(r.err, "Parser")) {
 			return nil, fmt.Errorf("%w: %s", ErrPipeline, r.err)
 		}
 		set := r.all()

@@ -27,6 +27,7 @@ type row struct {
 	made                     map[string]bool // what stages made, dropped or not: parsers do not make it again
 
 	err, details string
+	want         asked
 }
 
 func newRow(stream labels.Labels, e model.Entry) *row {
@@ -112,6 +113,13 @@ func (r *row) remove(name string) {
 }
 
 func (r *row) fail(class, details string) { r.err, r.details = class, details }
+
+// failParsing is fail for parsers.
+func (r *row) failParsing(class, details string) {
+	if !r.want.neverFail {
+		r.fail(class, details)
+	}
+}
 
 // applyAll puts the row through stages and reports whether it is left.
 func (r *row) applyAll(stages []syntax.Stage) (keep bool, err error) {

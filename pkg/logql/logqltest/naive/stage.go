@@ -14,36 +14,49 @@ func (r *row) apply(s syntax.Stage) (keep bool, err error) {
 		return r.keepsLine(s)
 	case *syntax.LabelFilterStage:
 		return r.holds(s.Filter)
-	case *syntax.JSON:
-		if len(s.Extractions) > 0 {
-			return true, r.jsonPaths(s)
-		}
-		r.json()
-	case *syntax.Logfmt:
-		if len(s.Extractions) > 0 {
-			return true, r.logfmtKeys(s)
-		}
-		r.logfmt(s)
-	case *syntax.Regexp:
-		return true, r.regexp(s)
-	case *syntax.Pattern:
-		return true, r.pattern(s)
-	case *syntax.Unpack:
-		r.unpack()
 	case *syntax.LineFormat:
 		return true, r.lineFormat(s)
 	case *syntax.LabelFormat:
 		return true, r.labelFormat(s)
 	case *syntax.Decolorize:
 		r.line = colours.ReplaceAllString(r.line, "")
+		return true, nil
 	case *syntax.Drop:
 		r.drop(s)
+		return true, nil
 	case *syntax.Keep:
 		r.keep(s)
-	default:
-		return false, fmt.Errorf("stage %s is unknown here", s)
+		return true, nil
 	}
-	return true, nil
+	if r.want.noLabels {
+		return true, nil
+	}
+	return true, r.parse(s)
+}
+
+// parse applies a parser.
+func (r *row) parse(s syntax.Stage) error {
+	switch s := s.(type) {
+	case *syntax.JSON:
+		if len(s.Extractions) > 0 {
+			return r.jsonPaths(s)
+		}
+		r.json()
+	case *syntax.Logfmt:
+		if len(s.Extractions) > 0 {
+			return r.logfmtKeys(s)
+		}
+		r.logfmt(s)
+	case *syntax.Regexp:
+		return r.regexp(s)
+	case *syntax.Pattern:
+		return r.pattern(s)
+	case *syntax.Unpack:
+		r.unpack()
+	default:
+		return fmt.Errorf("stage %s is unknown here", s)
+	}
+	return nil
 }
 
 // colours are the escape sequences that terminals obey: those that select a rendition, which is all that tests use.

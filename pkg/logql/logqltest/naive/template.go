@@ -67,7 +67,12 @@ func (r *row) execute(text string, ls Labels) (result string, ok bool, err error
 			}
 			return value
 		},
-		"trunc": func(n int, s string) string { return s[:min(n, len(s))] },
+		"trunc": func(n int, s string) string {
+			if n < 0 {
+				return s[max(0, len(s)+n):]
+			}
+			return s[:min(n, len(s))]
+		},
 		"regexReplaceAll": func(expr, s, by string) (string, error) {
 			re, err := regexp.Compile(expr)
 			if err != nil {

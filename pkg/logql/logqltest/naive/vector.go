@@ -9,35 +9,89 @@ import (
 	"slices"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
-	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-// evalVector returns the samples of an instant, in order of labels unless the expression sorts them.
-func evalVector(e syntax.Expr, streams []model.Stream, at model.Timestamp) ([]Sample, error) {
+// vector returns the samples of an instant, in order of labels unless the expression sorts them.
+func (ev *evaluation) vector(e syntax.Expr, want asked) ([]Sample, error) {
 	if v, ok := constant(e); ok {
 		return []Sample{{Labels{}, v}}, nil
 	}
 	switch e := e.(type) {
 	case *syntax.RangeAggregation:
-		return evalRange(e, streams, at)
+		return ev.window(e, want)
 	case *syntax.VectorAggregation:
-		vector, err := evalVector(e.Expr, streams, at)
+		vector, err := ev.vector(e.Expr, asks(e))
 		if err != nil {
 			return nil, err
 		}
 		return aggregate(e, vector), nil
 	case *syntax.Binary:
-		return evalBinary(e, streams, at)
+		return ev.binary(e)
 	case *syntax.Vector:
 		return []Sample{{Labels{}, e.Value}}, nil
 	case *syntax.LabelReplace:
-		vector, err := evalVector(e.Expr, streams, at)
+		vector, err := ev.vector(e.Expr, asked{})
 		if err != nil {
 			return nil, err
 		}
 		return replaceLabel(e, vector)
 	}
 	return nil, fmt.Errorf("expression %s is unknown here", e)
+}
+
+// asks returns what an aggregation wants of the range in it. A sum that names the labels it is by, or has none, does not
+// ask for what no stage and no grouping reads; and when any of them reads the label of errors, errors of parsers are an
+// answer. That is how Loki has it.
+func asks(e *syntax.VectorAggregation) asked {
+	r, ok := e.Expr.(*syntax.RangeAggregation)
+	if !ok || e.Op != syntax.OpSum || e.Grouping != nil && e.Grouping.Without || r.Grouping != nil {
+		return asked{}
+	}
+	switch r.Op {
+	case syntax.OpCountOverTime, syntax.OpRate, syntax.OpBytesOverTime, syntax.OpBytesRate, syntax.OpSumOverTime:
+	default:
+		return asked{}
+	}
+	var names []string
+	if e.Grouping != nil {
+		names = slices.Clone(e.Grouping.Labels)
+	}
+	if r.Unwrap != nil {
+		names = append(names, r.Unwrap.Label)
+	}
+	for _, s := range r.Log.Stages {
+		names = append(names, readBy(s)...)
+	}
+	return asked{noLabels: len(names) == 0, parserErrors: slices.Contains(names, errorLabel)}
+}
+
+// readBy returns the names that a stage reads, "." for what a template may read.
+func readBy(s syntax.Stage) []string {
+	var names []string
+	switch s := s.(type) {
+	case *syntax.LabelFilterStage:
+		syntax.WalkFilter(s.Filter, func(f syntax.LabelFilter) {
+			switch f := f.(type) {
+			case *syntax.MatcherFilter:
+				names = append(names, f.Matcher.Name)
+			case *syntax.NumberFilter:
+				names = append(names, f.Label)
+			case *syntax.DurationFilter:
+				names = append(names, f.Label)
+			case *syntax.BytesFilter:
+				names = append(names, f.Label)
+			case *syntax.IPFilter:
+				names = append(names, f.Label)
+			}
+		})
+	case *syntax.LineFormat:
+		return []string{"."}
+	case *syntax.LabelFormat:
+		for _, f := range s.Formats {
+			names = append(names, f.Source, ".")
+		}
+	}
+	return names
 }
 
 // constant returns the value of an expression of numbers alone.
