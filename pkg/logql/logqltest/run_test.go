@@ -31,3 +31,8 @@ func TestParseScriptErrors(t *testing.T) {
 	f("eval range 1s..2s: vector(1)", "x.test:1: eval range 1s..2s is neither range … step, nor logs … limit, nor instant")
 	f(" {a=\"x\"}", "x.test:1: indented line before load or eval")
 }
+
+// The engine answers random queries as the definition of each construct says, entry by entry.
+func TestRandomQueries(t *testing.T) {
+	RunRandom(t, func(_ *testing.T, streams ...model.Stream) storage.Querier { return NewSlowStore(streams...) })
+}

@@ -200,10 +200,13 @@ func greatest(values []float64) float64 {
 	return result
 }
 
+// variance is Welford's, so that noise in the last digits is the same as elsewhere.
 func variance(values []float64) float64 {
-	m, total := mean(values), 0.0
-	for _, v := range values {
-		total += (v - m) * (v - m)
+	mean, total := 0.0, 0.0
+	for i, v := range values {
+		delta := v - mean
+		mean += delta / float64(i+1)
+		total += delta * (v - mean)
 	}
 	return total / float64(len(values))
 }
