@@ -67,6 +67,9 @@ func drawParams(t *rapid.T) engine.Params {
 	switch kind {
 	case "log":
 		p.Query = drawSelector(t) + drawStages(t)
+		if drawOften(t, "distinct", 1) {
+			p.Query += " | distinct " + drawOf(t, "names", "user", "status, app", "detected_level")
+		}
 		p.Direction = drawOf(t, "direction", storage.Forward, storage.Backward)
 		p.Limit = drawOf(t, "limit", 1000, 1000, 3, 1)
 		return p
@@ -128,7 +131,7 @@ func readsLess(query string) bool {
 func differentErrors(want, got error) string {
 	kind := map[error][]string{
 		naive.ErrPipeline: {"pipeline error"},
-		naive.ErrMatching: {"multiple matches for labels", "found duplicate series"},
+		naive.ErrMatching: {"multiple matches for labels", "found duplicate series", "same labels"},
 	}
 	for _, words := range kind { // a query may have several faults, and any of them may be found first
 		for _, w := range words {

@@ -10,6 +10,7 @@ package naive
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -93,7 +94,7 @@ type asked struct {
 var (
 	// ErrPipeline: an entry of a metric query has an error that no filter dropped.
 	ErrPipeline = errors.New("pipeline error")
-	// ErrMatching: series of a binary operation do not pair up.
+	// ErrMatching: series of a binary operation do not pair up, or two of the answer's are the same.
 	ErrMatching = errors.New("series match more than once")
 )
 
@@ -119,6 +120,9 @@ func Eval(e syntax.Expr, streams []model.Stream, p Params) (*Result, error) {
 				byLabels[k] = &Series{Labels: s.Labels, Samples: map[model.Timestamp]float64{}}
 				order = append(order, byLabels[k])
 			}
+			if _, ok := byLabels[k].Samples[ev.at]; ok {
+				return nil, fmt.Errorf("%w: two series have the labels %s", ErrMatching, k)
+			}
 			byLabels[k].Samples[ev.at] = s.Value
 		}
 	}
@@ -138,12 +142,9 @@ func sorted(e syntax.Expr) bool {
 }
 
 func evalLog(e *syntax.LogExpr, streams []model.Stream, p Params) (*Result, error) {
-	rows, err := run(e, streams, func(at model.Timestamp) bool { return p.Start <= at && at < p.End }, asked{})
+	rows, err := run(e, streams, func(at model.Timestamp) bool { return p.Start <= at && at < p.End }, p.Backward, asked{})
 	if err != nil {
 		return nil, err
-	}
-	if p.Backward {
-		slices.Reverse(rows)
 	}
 	res := &Result{}
 	for _, r := range rows[:min(p.Limit, len(rows))] {
@@ -158,28 +159,39 @@ func evalLog(e *syntax.LogExpr, streams []model.Stream, p Params) (*Result, erro
 	return res, nil
 }
 
-// run puts the entries of some time through a pipeline and returns those that are left, by time, label set and arrival.
-func run(e *syntax.LogExpr, streams []model.Stream, within func(model.Timestamp) bool, want asked) ([]*row, error) {
+// run puts the entries of some time through a pipeline, by time, label set and arrival or the other way round, and returns
+// those that are left.
+func run(e *syntax.LogExpr, streams []model.Stream, within func(model.Timestamp) bool, backward bool, want asked) ([]*row, error) {
 	streams = slices.Clone(streams)
 	slices.SortFunc(streams, func(a, b model.Stream) int { return labels.Compare(a.Labels, b.Labels) })
 	var rows []*row
 	for _, s := range streams {
 		for _, entry := range s.Entries {
-			if !within(entry.Timestamp) || !selected(e.Matchers, s.Labels) {
-				continue
-			}
-			r := newRow(s.Labels, entry)
-			r.want = want
-			keep, err := r.applyAll(e.Stages)
-			if err != nil {
-				return nil, err
-			}
-			if keep {
+			if within(entry.Timestamp) && selected(e.Matchers, s.Labels) {
+				r := newRow(s.Labels, entry)
+				r.want = want
 				rows = append(rows, r)
 			}
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int { return cmp.Compare(a.at, b.at) })
+	if backward {
+		slices.Reverse(rows)
+	}
+	for _, s := range e.Stages {
+		var left []*row
+		seen := map[string]bool{} // by a distinct stage
+		for _, r := range rows {
+			keep, err := r.apply(s, seen)
+			if err != nil {
+				return nil, err
+			}
+			if keep {
+				left = append(left, r)
+			}
+		}
+		rows = left
+	}
 	return rows, nil
 }
 

@@ -27,7 +27,7 @@ func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, 
 	want.neverFail = ev.parsersNeverFail
 	end := ev.at.Add(-e.Offset)
 	start := end.Add(-e.Range)
-	rows, err := run(e.Log, ev.streams, func(t model.Timestamp) bool { return start < t && t <= end }, want)
+	rows, err := run(e.Log, ev.streams, func(t model.Timestamp) bool { return start < t && t <= end }, false, want)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
-	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
@@ -119,14 +118,4 @@ func (r *row) failParsing(class, details string) {
 	if !r.want.neverFail {
 		r.fail(class, details)
 	}
-}
-
-// applyAll puts the row through stages and reports whether it is left.
-func (r *row) applyAll(stages []syntax.Stage) (keep bool, err error) {
-	for _, s := range stages {
-		if keep, err := r.apply(s); err != nil || !keep {
-			return false, err
-		}
-	}
-	return true, nil
 }

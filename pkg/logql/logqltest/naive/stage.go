@@ -8,7 +8,8 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 )
 
-func (r *row) apply(s syntax.Stage) (keep bool, err error) {
+// apply puts the row through a stage; seen is what distinct remembers.
+func (r *row) apply(s syntax.Stage, seen map[string]bool) (keep bool, err error) {
 	switch s := s.(type) {
 	case *syntax.LineFilter:
 		return r.keepsLine(s)
@@ -27,6 +28,15 @@ func (r *row) apply(s syntax.Stage) (keep bool, err error) {
 	case *syntax.Keep:
 		r.keep(s)
 		return true, nil
+	case *syntax.Distinct:
+		var values []string
+		for _, name := range s.Labels {
+			value, _ := r.get(name)
+			values = append(values, value)
+		}
+		k := fmt.Sprintf("%q", values)
+		keep, seen[k] = !seen[k], true
+		return keep, nil
 	}
 	if r.want.noLabels {
 		return true, nil
