@@ -22,40 +22,49 @@ func TestLogQLScripts(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "pkg", "logql", "logqltest", "testdata", "*.test"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	places := map[string]func(*testing.T, ...model.Stream) storage.Querier{
-		"head": func(t *testing.T, streams ...model.Stream) storage.Querier {
-			db := scriptDB(t, vfs.NewMem())
-			appendStreams(t, db, streams)
-			return db
-		},
-		"blocks": func(t *testing.T, streams ...model.Stream) storage.Querier {
-			db := scriptDB(t, vfs.NewMem())
-			appendStreams(t, db, streams)
-			require.NoError(t, db.Flush(t.Context()))
-			return db
-		},
-		"both": func(t *testing.T, streams ...model.Stream) storage.Querier {
-			db := scriptDB(t, vfs.NewMem())
-			early, late := halves(streams)
-			appendStreams(t, db, early)
-			require.NoError(t, db.Flush(t.Context()))
-			appendStreams(t, db, late)
-			return db
-		},
-		"replayed": func(t *testing.T, streams ...model.Stream) storage.Querier {
-			fsys := vfs.NewMem()
-			db := scriptDB(t, fsys)
-			appendStreams(t, db, streams)
-			require.NoError(t, db.Close())
-			return scriptDB(t, fsys)
-		},
-	}
 	for name, newStore := range places {
 		t.Run(name, func(t *testing.T) {
 			for _, file := range files {
 				t.Run(filepath.Base(file), func(t *testing.T) { logqltest.Run(t, file, newStore) })
 			}
 		})
+	}
+}
+
+// places are where entries may be.
+var places = map[string]logqltest.NewStore{
+	"head": func(t *testing.T, streams ...model.Stream) storage.Querier {
+		db := scriptDB(t, vfs.NewMem())
+		appendStreams(t, db, streams)
+		return db
+	},
+	"blocks": func(t *testing.T, streams ...model.Stream) storage.Querier {
+		db := scriptDB(t, vfs.NewMem())
+		appendStreams(t, db, streams)
+		require.NoError(t, db.Flush(t.Context()))
+		return db
+	},
+	"both": func(t *testing.T, streams ...model.Stream) storage.Querier {
+		db := scriptDB(t, vfs.NewMem())
+		early, late := halves(streams)
+		appendStreams(t, db, early)
+		require.NoError(t, db.Flush(t.Context()))
+		appendStreams(t, db, late)
+		return db
+	},
+	"replayed": func(t *testing.T, streams ...model.Stream) storage.Querier {
+		fsys := vfs.NewMem()
+		db := scriptDB(t, fsys)
+		appendStreams(t, db, streams)
+		require.NoError(t, db.Close())
+		return scriptDB(t, fsys)
+	},
+}
+
+// TestLogQLRandom asks the database random queries, as logqltest does its own store.
+func TestLogQLRandom(t *testing.T) {
+	for _, name := range []string{"blocks", "both"} {
+		t.Run(name, func(t *testing.T) { logqltest.RunRandom(t, places[name]) })
 	}
 }
 

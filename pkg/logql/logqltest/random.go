@@ -27,7 +27,7 @@ import (
 const mayRefuse = true
 
 // queriesPerStore is how many random queries see the same random entries.
-const queriesPerStore = 10
+const queriesPerStore = 30
 
 // RunRandom asks random queries over random entries, and holds the engine over the stores that newStore makes to the answers
 // of package naive. What fails is shrunk by rapid and printed as a script.
