@@ -297,8 +297,6 @@ func TestBadParams(t *testing.T) {
 	f(engine.Params{Query: `{app="x"}`, End: 4, Direction: storage.Forward}, storage.ErrInvalid, "limit must be a positive value")
 	f(engine.Params{Query: `{app="x"}`, End: 4, Limit: 4}, storage.ErrInvalid, "a log query needs a direction")
 	f(engine.Params{Query: `{app="x"}`, Instant: true, Limit: 4}, storage.ErrInvalid, "a log query needs a direction")
-	f(engine.Params{Query: `{app="x"} | json`, End: 4, Limit: 4, Direction: storage.Forward}, engine.ErrUnsupported, "the json stage is valid LogQL")
-	f(engine.Params{Query: `{app="x"} | json`, End: 4, Limit: 4, Direction: storage.Forward}, storage.ErrInvalid, "the json stage is valid LogQL")
 	_, err := e.Exec(t.Context(), engine.Params{Query: `{app=`})
 	var pe *syntax.ParseError
 	require.ErrorAs(t, err, &pe)

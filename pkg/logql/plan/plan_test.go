@@ -147,8 +147,6 @@ func TestBuildUnsupported(t *testing.T) {
 	}
 	f(`quantile_over_time(0.5, {a="b"} | unwrap c [1m])`, "quantile_over_time")
 	f(`rate({a="b"} | unwrap c [1m])`, "unwrap")
-	f(`sum(rate({a="b"} | json [1m]))`, "the json stage")
-	f(`{a="b"} | json |= "x"`, "the json stage")
 }
 
 func TestFoldsConstants(t *testing.T) {
