@@ -32,7 +32,7 @@ var fences = []fence{
 	{"github.com/compose-spec/compose-go", nobody, true, "only tests read docker-compose.yaml"},
 	{"github.com/stretchr/testify", []string{testkit, "logql/logqltest"}, true, "test code stays in tests"},
 	{"go.uber.org/goleak", []string{testkit}, true, "test code stays in tests"},
-	{"pgregory.net/rapid", []string{testkit}, true, "test code stays in tests"},
+	{"pgregory.net/rapid", []string{testkit, "logql/logqltest"}, true, "test code stays in tests"},
 	{"github.com/google/go-cmp", []string{testkit}, true, "test code stays in tests"},
 	{"testing", []string{testkit, "logql/logqltest"}, true, "test code stays in tests"},
 	{"github.com/grafana/loki/v3", nobody, false, "Loki is AGPL: learn from it, link none of it"},
