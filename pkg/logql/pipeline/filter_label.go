@@ -181,6 +181,11 @@ func newLabelTest(f syntax.LabelFilter, needs *Needs) (labelTest, error) {
 		return andTest(list), err
 	case *syntax.OrFilter:
 		list, err := newLabelTests(f.Filters, needs)
+		for i, t := range list {
+			if and, ok := t.(andTest); ok {
+				list[i] = andInOrTest(and)
+			}
+		}
 		return orTest(list), err
 	}
 	return nil, fmt.Errorf("label filter %s is unknown to the pipeline", f)
@@ -269,7 +274,7 @@ func (t *ipTest) test(s *subject) verdict {
 	return verdictOf(present && containsIP(v, t.within) != t.negate)
 }
 
-// andTest asks all, in order, for any of them may have something to note.
+// andTest stops at the first that fails: the entry is dropped, whatever the others would note.
 type andTest []labelTest
 
 func (list andTest) test(s *subject) verdict {
@@ -283,6 +288,28 @@ func (list andTest) test(s *subject) verdict {
 		}
 	}
 	return v
+}
+
+// andInOrTest asks all: where another alternative lets the entry pass, what any of them notes is seen.
+type andInOrTest []labelTest
+
+func (list andInOrTest) test(s *subject) verdict {
+	failed, known := false, true
+	for _, t := range list {
+		switch t.test(s) {
+		case fails:
+			failed = true
+		case depends:
+			known = false
+		}
+	}
+	switch {
+	case !known:
+		return depends
+	case failed:
+		return fails
+	}
+	return passes
 }
 
 // orTest stops at the first that passes.

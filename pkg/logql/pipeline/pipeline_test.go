@@ -77,6 +77,8 @@ func TestRun(t *testing.T) {
 	f(`| app>5`, 0, 1, 2, 3, 4)
 	f(`| app>5 | __error__!="LabelFilterErr"`)
 	f(`| app="web" and (code=503 or detected_level="warn")`, 2, 3, 4)
+	f(`| (app="api" and took>5m) or code="7" or detected_level="error"`, 0, 3)
+	f(`| (app="api" and took>5m) or code_extracted="7" | __error__=""`)
 	f(`| app="api" or detected_level="warn"`, 0, 1, 4)
 	f(`| took>1s or app="web" | __error__=""`, 0, 2, 4)
 	f(`| app="web" or took>1s | __error__=""`, 0, 2, 3, 4)
