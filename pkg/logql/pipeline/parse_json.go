@@ -50,7 +50,7 @@ var unreadKey = &jsonKey{}
 
 func newJSONOp(s *syntax.JSON) (op, error) {
 	if len(s.Extractions) > 0 {
-		return nil, Unsupported("the json stage with paths")
+		return newJSONPathOp(s.Extractions)
 	}
 	return &jsonOp{}, nil
 }
@@ -143,8 +143,7 @@ func (o *jsonOp) walk(r *row) (fault string) {
 // value reads the value at i, which is no object, and returns the index behind it.
 func (o *jsonOp) value(r *row, name *foundName, i int) (end int, fault string) {
 	line := r.Line
-	switch line[i] {
-	case '"':
+	if line[i] == '"' {
 		if end = jsonStringEnd(line, i+1); end < 0 {
 			return 0, faultString
 		}
@@ -153,20 +152,14 @@ func (o *jsonOp) value(r *row, name *foundName, i int) (end int, fault string) {
 				l.Value = jsonText(r, line[i+1:end-1])
 			}
 		}
-	case '[':
-		if end = jsonBlockEnd(line, i); end < 0 {
-			return 0, faultArray
-		}
-	default:
-		kept := false
-		if end, kept = jsonWordEnd(line, i); end < 0 {
-			return 0, faultValue
-		}
-		if kept && name != nil {
-			if l := o.finder.claim(r, name); l != nil {
-				l.Value = line[i:end]
-			}
-		}
+		return end, ""
+	}
+	end, fault = jsonValueEnd(line, i)
+	if name == nil || fault != "" || line[i] == '[' || line[i] == 'n' {
+		return end, fault
+	}
+	if l := o.finder.claim(r, name); l != nil {
+		l.Value = line[i:end]
 	}
 	return end, ""
 }
@@ -219,7 +212,7 @@ func (o *jsonOp) learn(object *jsonObject, raw string) (key *jsonKey, fault stri
 	}
 	text := raw
 	if strings.IndexByte(raw, '\\') >= 0 {
-		unescaped, ok := appendUnescapedJSON(nil, raw)
+		unescaped, ok := appendUnescaped(nil, raw, &jsonEscapes)
 		if !ok {
 			return nil, faultEscape
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/buger/jsonparser"
 	"github.com/prometheus/prometheus/model/labels"
@@ -174,12 +173,7 @@ func oracleJSON(line string) parsed {
 				return walk(name, value)
 			case jsonparser.String:
 				unescaped, err := jsonparser.Unescape(value, nil)
-				text = strings.Map(func(c rune) rune {
-					if c == utf8.RuneError {
-						return ' '
-					}
-					return c
-				}, string(unescaped))
+				text = valid(string(unescaped))
 				if err != nil {
 					text = ""
 				}
@@ -187,9 +181,7 @@ func oracleJSON(line string) parsed {
 			default:
 				return nil
 			}
-			if _, ok := p.labels[name]; !ok && name != "" && len(name) <= labelNameBytesMax && name != ErrorLabel && name != ErrorDetailsLabel {
-				p.labels[name] = text
-			}
+			p.found(name, text)
 			return nil
 		})
 	}
@@ -261,7 +253,7 @@ func FuzzUnescapeJSON(f *testing.F) {
 	f.Add(`\ud83d\ud83d\ude00\u12`)
 	f.Fuzz(func(t *testing.T, raw string) {
 		want, err := jsonparser.Unescape([]byte(raw), nil)
-		got, ok := appendUnescapedJSON(nil, raw)
+		got, ok := appendUnescaped(nil, raw, &jsonEscapes)
 		require.Equal(t, err == nil, ok)
 		if ok {
 			require.Equal(t, string(want), string(got))

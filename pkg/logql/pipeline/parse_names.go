@@ -92,13 +92,12 @@ func (f *finder) name(text []byte) *foundName {
 	return f.remember(string(text))
 }
 
+// remember returns what is known of a name, read or not.
 func (f *finder) remember(text string) *foundName {
-	if text == ErrorLabel || text == ErrorDetailsLabel {
-		return nil // made by the pipeline itself
-	}
 	n, ok := f.names[text]
 	if !ok {
-		n = &foundName{text: text, wanted: f.wanted.wants(text)}
+		own := text == ErrorLabel || text == ErrorDetailsLabel // made by the pipeline itself
+		n = &foundName{text: text, wanted: f.wanted.wants(text) && !own}
 		f.names[text] = n
 	}
 	return n
@@ -110,10 +109,7 @@ func (f *finder) remember(text string) *foundName {
 func (f *finder) claim(r *row, n *foundName) *Label {
 	i := f.findBefore(r, n)
 	if f.clashes(r, n, i) {
-		if n.suffixed == nil {
-			n.suffixed = f.remember(n.text + ExtractedSuffix)
-		}
-		n = n.suffixed
+		n = f.suffix(n)
 		i = f.findBefore(r, n)
 	}
 	if n.row == f.row || !n.wanted {
@@ -130,6 +126,24 @@ func (f *finder) claim(r *row, n *foundName) *Label {
 	f.reused = append(f.reused, i)
 	r.own[i] = Label{Name: n.text, Parsed: true}
 	return &r.own[i]
+}
+
+// replace gives the label under the name a value, whichever stage made it before. Where the stream or the structured
+// metadata has the name it is the label name_extracted.
+func (f *finder) replace(r *row, n *foundName, value string) {
+	if f.clashes(r, n, r.find(n.text)) {
+		n = f.suffix(n)
+	}
+	if n.wanted {
+		r.set(n.text, value)
+	}
+}
+
+func (f *finder) suffix(n *foundName) *foundName {
+	if n.suffixed == nil {
+		n.suffixed = f.remember(n.text + ExtractedSuffix)
+	}
+	return n.suffixed
 }
 
 // findBefore is row.find among the labels that were there before the parser began.
@@ -153,26 +167,22 @@ func (f *finder) clashes(r *row, n *foundName, i int) bool {
 	return n.inStream
 }
 
-// replace gives the label under the name a value, whichever stage made it. Where the stream or the structured metadata has
-// the name, it is the label name_extracted.
-func (f *finder) replace(r *row, n *foundName, value string) {
-	if f.clashes(r, n, r.find(n.text)) {
-		n = f.remember(n.text + ExtractedSuffix)
-	}
-	if n.wanted {
-		r.set(n.text, value)
-	}
-}
+// Eight bytes at a time.
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// zeroBytes has the high bit set of each byte that is 0 in w; of those above the lowest such, perhaps of others, too.
+func zeroBytes(w uint64) uint64 { return (w - eachByte) &^ w & highBits }
 
 // isPlain reports whether a text is ASCII without a backslash: neither escaped nor possibly invalid.
 func isPlain(s string) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	b := unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // read only
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
-		x := w ^ '\\'*ones // zero where a backslash is
-		if (w|(x-ones)&^x)&highs != 0 {
+		if w&highBits|zeroBytes(w^'\\'*eachByte) != 0 {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,20 @@ func newParser(t testing.TB, stages string, o Options, stream labels.Labels, met
 	require.NoError(t, err)
 	return &parser{t: t, pipeline: p, batch: &Batch{
 		Streams: []labels.Labels{stream}, StreamIndex: []uint32{0}, Lines: []string{""}, Metadata: [][]model.Pair{metadata},
+	}}
+}
+
+// parseWith runs one op over a line.
+func parseWith(t testing.TB, o op, w Needs, line string) parsed {
+	t.Helper()
+	return newOpParser(t, o, w).parse(line)
+}
+
+func newOpParser(t testing.TB, o op, w Needs) *parser {
+	program := &program{ops: []op{o}, row: row{wanted: newWanted(w), suffixed: map[string]string{}}}
+	o.(preparer).prepare(program.row.wanted)
+	return &parser{t: t, pipeline: &Pipeline{program: program}, batch: &Batch{
+		Streams: []labels.Labels{labels.EmptyLabels()}, StreamIndex: []uint32{0}, Lines: []string{""},
 	}}
 }
 
@@ -74,6 +89,23 @@ func (p parsed) restrict(names ...string) parsed {
 	}
 	p.labels = kept
 	return p
+}
+
+// found is extraction as slow as it can be: the first value of a name counts.
+func (p parsed) found(name, value string) {
+	if _, ok := p.labels[name]; !ok && name != "" && len(name) <= labelNameBytesMax && name != ErrorLabel && name != ErrorDetailsLabel {
+		p.labels[name] = value
+	}
+}
+
+// valid has a space for each byte that is not UTF-8, and for each replacement character.
+func valid(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c == utf8.RuneError {
+			return ' '
+		}
+		return c
+	}, text)
 }
 
 // wants is Options for whoever reads these labels and no others.

@@ -74,45 +74,68 @@ func jsonBlockEnd(s string, i int) int {
 // jsonEnds marks the bytes that end a number or a word.
 var jsonEnds = [256]bool{' ': true, '\n': true, '\r': true, '\t': true, ',': true, '}': true, ']': true}
 
-// jsonWordEnd returns the index behind the number or word at i. kept: it is a value; null is none. The end is -1 when it is
-// neither.
-func jsonWordEnd(s string, i int) (end int, kept bool) {
-	end = i
-	for end < len(s) && !jsonEnds[s[end]] {
-		end++
-	}
-	if end == i {
-		return -1, false
-	}
+// jsonValueEnd returns the index behind the value at i, or its fault. Of the words only null begins with an n.
+func jsonValueEnd(s string, i int) (end int, fault string) {
 	switch c := s[i]; {
+	case c == '"':
+		if end = jsonStringEnd(s, i+1); end < 0 {
+			return end, faultString
+		}
+		return end, ""
+	case c == '{':
+		if end = jsonBlockEnd(s, i); end < 0 {
+			return end, faultObject
+		}
+		return end, ""
+	case c == '[':
+		if end = jsonBlockEnd(s, i); end < 0 {
+			return end, faultArray
+		}
+		return end, ""
 	case '0' <= c && c <= '9' || c == '-':
-		return end, true
-	case c == 't' && s[i:end] == "true", c == 'f' && s[i:end] == "false":
-		return end, true
-	case s[i:end] == "null":
-		return end, false
+		return jsonWordEnd(s, i), ""
 	}
-	return -1, false
+	end = jsonWordEnd(s, i)
+	switch s[i:end] {
+	case "true", "false", "null":
+		return end, ""
+	}
+	return -1, faultValue
 }
 
-// jsonText returns the text of a string from between its quotes; "" when an escape in it is broken.
+func jsonWordEnd(s string, i int) int {
+	for i < len(s) && !jsonEnds[s[i]] {
+		i++
+	}
+	return i
+}
+
+// jsonText returns the text of a string from between its quotes, made valid; "" when an escape in it is broken.
 func jsonText(r *row, raw string) string {
 	if isPlain(raw) {
 		return raw
 	}
-	if strings.IndexByte(raw, '\\') < 0 {
-		return validText(r, raw)
-	}
-	unescaped, ok := appendUnescapedJSON(r.scratch[:0], raw)
-	r.scratch = unescaped
+	text, ok := jsonUnescaped(r, raw)
 	if !ok {
 		return ""
 	}
-	return validText(r, r.text(unescaped))
+	return validText(r, text)
 }
 
-// appendUnescapedJSON appends what the inside of a string means. Half a surrogate pair is the replacement character.
-func appendUnescapedJSON(dst []byte, raw string) (text []byte, ok bool) {
+// jsonUnescaped returns what the inside of a string means; false when an escape in it is broken.
+func jsonUnescaped(r *row, raw string) (text string, ok bool) {
+	if strings.IndexByte(raw, '\\') < 0 {
+		return raw, true
+	}
+	r.scratch, ok = appendUnescaped(r.scratch[:0], raw, &jsonEscapes)
+	if !ok {
+		return "", false
+	}
+	return r.text(r.scratch), true
+}
+
+// appendUnescaped appends what the inside of a string means. Half a surrogate pair is the replacement character.
+func appendUnescaped(dst []byte, raw string, escapes *[256]byte) (text []byte, ok bool) {
 	for {
 		n := strings.IndexByte(raw, '\\')
 		if n < 0 {
@@ -124,7 +147,7 @@ func appendUnescapedJSON(dst []byte, raw string) (text []byte, ok bool) {
 			return dst, false
 		}
 		if raw[1] != 'u' {
-			c := jsonEscapes[raw[1]]
+			c := escapes[raw[1]]
 			if c == 0 {
 				return dst, false
 			}

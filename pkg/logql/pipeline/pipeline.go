@@ -248,13 +248,18 @@ func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
 		p.Needs.Line = true
 		return newJSONOp(s)
 	case *syntax.Logfmt:
-		return nil, Unsupported("the logfmt stage")
+		p.Needs.Line = true
+		return newLogfmtOp(s)
 	case *syntax.Regexp:
-		return nil, Unsupported("the regexp stage")
+		p.Needs.Line = true
+		return newRegexpOp(s)
 	case *syntax.Pattern:
-		return nil, Unsupported("the pattern stage")
+		p.Needs.Line = true
+		return newPatternOp(s)
 	case *syntax.Unpack:
-		return nil, Unsupported("the unpack stage")
+		p.Needs.Line = true
+		p.ChangesLines = true
+		return &unpackOp{}, nil
 	case *syntax.LineFormat:
 		return nil, Unsupported("the line_format stage")
 	case *syntax.LabelFormat:

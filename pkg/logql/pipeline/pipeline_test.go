@@ -123,10 +123,6 @@ func TestUnsupported(t *testing.T) {
 		require.ErrorIs(t, err, ErrUnsupported)
 		require.EqualError(t, err, "the "+what+" stage is valid LogQL, but this version of Woodshed cannot evaluate it yet")
 	}
-	f(`| logfmt`, "logfmt")
-	f(`|= "x" | regexp "(?P<a>.)"`, "regexp")
-	f(`| pattern "<a>"`, "pattern")
-	f(`| unpack`, "unpack")
 	f(`| line_format "x"`, "line_format")
 	f(`| label_format a=b`, "label_format")
 	f(`| decolorize`, "decolorize")

@@ -1,0 +1,280 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+)
+
+// logfmtOp is | logfmt: every key=value and key="value" becomes a label. Without --strict a pair that is broken is passed
+// over, up to the next white space; with it nothing behind the fault is read, and the entry gets an error. Without
+// --keep-empty keys without a value make no labels.
+//
+// With a list, | logfmt a, b="c", the keys of the list alone are read, and it says what their labels are called. What is not
+// there becomes an empty label; of several values the last one counts.
+//
+// As in jsonOp, each key tells which one to expect behind it.
+type logfmtOp struct {
+	finder    finder
+	strict    bool
+	keepEmpty bool
+	list      []logfmtExtraction // nil: all keys
+	keys      map[string]*logfmtKey
+	first     *logfmtKey // the one that came first last time
+}
+
+// logfmtExtraction is a key of the list.
+type logfmtExtraction struct {
+	label, key string
+	name       *foundName
+}
+
+// logfmtKey is what was learned of a key.
+type logfmtKey struct {
+	token  string       // as it stands in the line, with the equals sign
+	name   *foundName   // of its value; nil when nobody reads it, or there is a list
+	listed []*foundName // of the list
+	next   *logfmtKey   // the one that followed it last time
+}
+
+// logfmtKeysMax bounds the keys that are remembered from line to line.
+const logfmtKeysMax = 4096
+
+// unreadPair is every key whose value nobody reads, and that is not worth remembering.
+var unreadPair = &logfmtKey{}
+
+// logfmtFault is what is wrong with a pair, "" when nothing is.
+type logfmtFault string
+
+// The faults as Loki names them in __error_details__.
+const (
+	faultEquals     logfmtFault = "unexpected '='"
+	faultQuote      logfmtFault = `unexpected '"'`
+	faultKey        logfmtFault = "invalid key"
+	faultQuoted     logfmtFault = "invalid quoted value"
+	faultUnfinished logfmtFault = "unterminated quoted value"
+)
+
+func newLogfmtOp(s *syntax.Logfmt) (op, error) {
+	o := &logfmtOp{strict: s.Strict, keepEmpty: s.KeepEmpty}
+	for _, e := range s.Extractions {
+		key, err := syntax.ParseLogfmtKey(e.Path)
+		if err != nil {
+			return nil, err
+		}
+		o.list = append(o.list, logfmtExtraction{label: e.Label, key: key})
+	}
+	return o, nil
+}
+
+func (o *logfmtOp) prepare(w *wanted) {
+	o.finder.prepare(w)
+	o.keys, o.first = map[string]*logfmtKey{}, nil
+	for i := range o.list {
+		o.list[i].name = o.finder.remember(o.list[i].label)
+	}
+}
+
+func (o *logfmtOp) apply(r *row) bool {
+	if len(o.keys) > logfmtKeysMax {
+		o.prepare(r.wanted)
+	}
+	o.finder.begin(r)
+	for i := range o.list {
+		if n := o.list[i].name; n.wanted && !o.finder.clashes(r, n, r.find(n.text)) {
+			r.set(n.text, "")
+		}
+	}
+	var last *logfmtKey // the key before
+	for i := logfmtSpace(r.Line, 0); i < len(r.Line); i = logfmtSpace(r.Line, i) {
+		expected := o.first
+		if last != nil {
+			expected = last.next
+		}
+		var key *logfmtKey
+		var fault logfmtFault
+		if expected != nil && strings.HasPrefix(r.Line[i:], expected.token) {
+			key = expected
+			i += len(key.token)
+		} else if key, i, fault = o.key(r, last, i); key != nil {
+			// its value comes
+		} else if fault == "" {
+			continue // a key without one
+		}
+		if fault == "" {
+			last = key
+			i, fault = o.value(r, key, i)
+		}
+		if fault == "" {
+			continue
+		}
+		if o.strict {
+			r.fail(classLogfmt, logfmtDetails(r, i, fault))
+			break
+		}
+		if fault != faultQuoted {
+			i = logfmtWordEnd(r.Line, i)
+		}
+	}
+	return true
+}
+
+// logfmtSpace returns the index of what follows the white space at i, which is all control characters, too.
+func logfmtSpace(s string, i int) int {
+	for i < len(s) && s[i] <= ' ' {
+		i++
+	}
+	return i
+}
+
+func logfmtWordEnd(s string, i int) int {
+	for i < len(s) && s[i] > ' ' {
+		i++
+	}
+	return i
+}
+
+// logfmtEnds marks the bytes that end a key or a value without quotes, rightly or not.
+var logfmtEnds = func() (ends [256]bool) {
+	for c := range ' ' + 1 {
+		ends[c] = true
+	}
+	ends['='], ends['"'] = true, true
+	return ends
+}()
+
+// key reads the key at i, which is perhaps not the one that was expected, and returns the index behind its equals sign. A
+// key without one is nil. At a fault the index is that of the fault.
+func (o *logfmtOp) key(r *row, last *logfmtKey, i int) (key *logfmtKey, end int, fault logfmtFault) {
+	line := r.Line
+	for end = i; end < len(line) && !logfmtEnds[line[end]]; {
+		end++
+	}
+	text := line[i:end]
+	switch {
+	case end < len(line) && line[end] == '"':
+		return nil, end, faultQuote
+	case end < len(line) && line[end] == '=':
+		if text == "" {
+			return nil, end, faultEquals
+		}
+		key, known := o.keys[text]
+		if !known {
+			if strings.ContainsRune(text, utf8.RuneError) {
+				return nil, end, faultKey
+			}
+			key = o.learn(text)
+		}
+		switch {
+		case key == unreadPair || last == unreadPair:
+		case last != nil:
+			last.next = key
+		default:
+			o.first = key
+		}
+		return key, end + 1, ""
+	case strings.ContainsRune(text, utf8.RuneError):
+		return nil, end, faultKey
+	}
+	if o.keepEmpty || o.list != nil {
+		o.give(r, o.learn(text), "")
+	}
+	return nil, end, ""
+}
+
+// learn returns what is known of a key.
+func (o *logfmtOp) learn(text string) *logfmtKey {
+	if key, ok := o.keys[text]; ok {
+		return key
+	}
+	key := &logfmtKey{token: text + "="}
+	name := appendLabelName(nil, text)
+	if o.list == nil {
+		key.name = o.finder.name(name)
+	}
+	for i := range o.list {
+		if e := &o.list[i]; e.key == text || e.key == string(name) {
+			key.listed = append(key.listed, e.name)
+		}
+	}
+	if key.name == nil && key.listed == nil && len(o.keys) >= logfmtKeysMax {
+		return unreadPair // the keys that are read stay known, however many others there are
+	}
+	o.keys[key.token[:len(text)]] = key
+	return key
+}
+
+// value reads the value at i, and returns the index behind it; at a fault, that of the fault.
+func (o *logfmtOp) value(r *row, key *logfmtKey, i int) (end int, fault logfmtFault) {
+	line := r.Line
+	if i < len(line) && line[i] == '"' {
+		return o.quoted(r, key, i)
+	}
+	for end = i; end < len(line) && !logfmtEnds[line[end]]; {
+		end++
+	}
+	if end < len(line) && line[end] > ' ' {
+		if line[end] == '=' {
+			return end, faultEquals
+		}
+		return end, faultQuote
+	}
+	o.give(r, key, line[i:end])
+	return end, ""
+}
+
+func (o *logfmtOp) quoted(r *row, key *logfmtKey, i int) (end int, fault logfmtFault) {
+	if end = jsonStringEnd(r.Line, i+1); end < 0 {
+		return len(r.Line), faultUnfinished
+	}
+	raw := r.Line[i+1 : end-1]
+	isRead := key.name != nil || key.listed != nil
+	if (isRead || o.strict) && strings.IndexByte(raw, '\\') >= 0 {
+		unescaped, ok := appendUnescaped(r.scratch[:0], raw, &logfmtEscapes)
+		if r.scratch = unescaped; !ok {
+			return end, faultQuoted
+		}
+		if isRead {
+			raw = r.text(unescaped)
+		}
+	}
+	o.give(r, key, raw)
+	return end, ""
+}
+
+// logfmtEscapes are those of JSON and the apostrophe.
+var logfmtEscapes = func() [256]byte {
+	escapes := jsonEscapes
+	escapes['\''] = '\''
+	return escapes
+}()
+
+// give makes the labels of a value.
+func (o *logfmtOp) give(r *row, key *logfmtKey, value string) {
+	if key.name != nil && (o.keepEmpty || value != "") {
+		if l := o.finder.claim(r, key.name); l != nil {
+			l.Value = logfmtText(r, value)
+		}
+	}
+	for _, n := range key.listed {
+		o.finder.replace(r, n, logfmtText(r, value))
+	}
+}
+
+func logfmtText(r *row, value string) string {
+	if isPlain(value) {
+		return value
+	}
+	return validText(r, value)
+}
+
+// logfmtDetails says where a fault is, counting bytes from one.
+func logfmtDetails(r *row, i int, fault logfmtFault) string {
+	r.scratch = append(r.scratch[:0], "logfmt syntax error at pos "...)
+	r.scratch = strconv.AppendInt(r.scratch, int64(i)+1, 10)
+	r.scratch = append(r.scratch, " : "...)
+	r.scratch = append(r.scratch, fault...)
+	return r.text(r.scratch)
+}
