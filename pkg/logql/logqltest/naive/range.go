@@ -229,7 +229,7 @@ func quantile(q float64, values []float64) float64 {
 
 // increase is how far a counter came that may have begun again from 0. As in Prometheus, it is extrapolated to the ends of
 // the window when the first and the last point are about as near to them as points are to each other, else by half of that
-// distance, and not to below 0.
+// distance, and not to below 0. What is all of one time is not: it has no slope.
 func increase(points []point, start, end model.Timestamp) float64 {
 	if len(points) < 2 {
 		return 0
@@ -243,6 +243,9 @@ func increase(points []point, start, end model.Timestamp) float64 {
 		before = p.value
 	}
 	span := time.Duration(last.at - first.at).Seconds()
+	if span == 0 {
+		return total
+	}
 	apart := span / float64(len(points)-1)
 	head, tail := time.Duration(first.at-start).Seconds(), time.Duration(end-last.at).Seconds()
 	if head >= apart*1.1 {
