@@ -7,6 +7,8 @@ type Needs struct {
 	Line bool
 	// AllNames: every label there is.
 	AllNames bool
+	// Errors: the labels of errors, by their names.
+	Errors bool
 	// Names are labels that may be a stream's, structured metadata's or made by a stage, among them detected_level.
 	Names map[string]bool
 }
@@ -14,6 +16,7 @@ type Needs struct {
 // AddName notes that the label is read.
 func (n *Needs) AddName(name string) {
 	if name == ErrorLabel || name == ErrorDetailsLabel {
+		n.Errors = true
 		return // made by the pipeline itself
 	}
 	if n.Names == nil {
@@ -26,6 +29,7 @@ func (n *Needs) AddName(name string) {
 func (n *Needs) Add(other Needs) {
 	n.Line = n.Line || other.Line
 	n.AllNames = n.AllNames || other.AllNames
+	n.Errors = n.Errors || other.Errors
 	for name := range other.Names {
 		n.AddName(name)
 	}
@@ -34,12 +38,13 @@ func (n *Needs) Add(other Needs) {
 // wanted is the labels that are worth making: those that some stage or whoever comes after the pipeline reads.
 type wanted struct {
 	all      bool
+	errors   bool
 	names    map[string]bool // read under this name
 	relevant map[string]bool // read under this name or under this name and "_extracted"
 }
 
 func newWanted(n Needs) *wanted {
-	w := &wanted{all: n.AllNames, names: map[string]bool{}, relevant: map[string]bool{}}
+	w := &wanted{all: n.AllNames, errors: n.Errors, names: map[string]bool{}, relevant: map[string]bool{}}
 	for name := range n.Names {
 		w.names[name] = true
 		w.relevant[name] = true
@@ -55,6 +60,26 @@ func (w *wanted) wants(name string) bool { return w.all || w.names[name] }
 
 // mayWant reports whether somebody reads what would be extracted as name: under it or, after a clash, under another.
 func (w *wanted) mayWant(name string) bool { return w.all || w.relevant[name] }
+
+// satisfied reports whether no parser can add to the row what somebody reads: everything is there, or is the stream's or the
+// metadata's, which whatever a parser finds gives way to.
+func (w *wanted) satisfied(r *row) bool {
+	if w.all || w.errors {
+		return false
+	}
+	for name := range w.names {
+		i := r.find(name)
+		switch {
+		case i >= 0 && r.own[i].Parsed:
+		case strings.HasSuffix(name, ExtractedSuffix):
+			return false // what else has the base name may be found
+		case i >= 0 && !r.own[i].gone, r.stream.Get(name) != "":
+		default:
+			return false
+		}
+	}
+	return true
+}
 
 // mayWantPrefix reports whether mayWant holds for any name that begins with the prefix.
 func (w *wanted) mayWantPrefix(prefix string) bool {

@@ -44,6 +44,18 @@ type Batch struct {
 // EntryError becomes the labels __error__ and __error_details__ of an entry.
 type EntryError struct{ Class, Details string }
 
+// OfParser reports whether a parser could not read the line.
+func (e EntryError) OfParser() bool { return e.Class == classJSON || e.Class == classLogfmt }
+
+// get returns the value of one of the two labels.
+func (e EntryError) get(name string) (string, bool) {
+	v := e.Class
+	if name == ErrorDetailsLabel {
+		v = e.Details
+	}
+	return v, v != ""
+}
+
 // The names that errors have as labels.
 const (
 	ErrorLabel        = "__error__"
@@ -72,6 +84,9 @@ func (b *Batch) Line(i int) string {
 
 // Lookup returns the value of a label of an entry as the pipeline leaves it.
 func (b *Batch) Lookup(i int, name string) (string, bool) {
+	if name == ErrorLabel || name == ErrorDetailsLabel {
+		return b.Errors[i].get(name)
+	}
 	stream := b.Streams[b.StreamIndex[i]]
 	if b.rows != nil {
 		st := &b.rows[i]
@@ -246,10 +261,12 @@ func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
 		return newLabelOp(s.Filter, &p.Needs)
 	case *syntax.JSON:
 		p.Needs.Line = true
-		return newJSONOp(s)
+		o, err := newJSONOp(s)
+		return parserOp{o}, err
 	case *syntax.Logfmt:
 		p.Needs.Line = true
-		return newLogfmtOp(s)
+		o, err := newLogfmtOp(s)
+		return parserOp{o}, err
 	case *syntax.Regexp:
 		p.Needs.Line = true
 		return newRegexpOp(s)
@@ -259,7 +276,7 @@ func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
 	case *syntax.Unpack:
 		p.Needs.Line = true
 		p.ChangesLines = true
-		return &unpackOp{}, nil
+		return parserOp{&unpackOp{}}, nil
 	case *syntax.LineFormat:
 		return nil, Unsupported("the line_format stage")
 	case *syntax.LabelFormat:

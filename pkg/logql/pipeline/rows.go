@@ -151,6 +151,25 @@ func newLabelOp(f syntax.LabelFilter, needs *Needs) (op, error) {
 	return &labelOp{test: t}, err
 }
 
+// parserOp is a parser that may fail. What it cannot read matters only as long as somebody waits for a label: a metric
+// query that has found what it asks for does not fail because the line was cut off behind that. In Loki parsers stop there.
+type parserOp struct{ op }
+
+func (o parserOp) prepare(w *wanted) {
+	if p, ok := o.op.(preparer); ok {
+		p.prepare(w)
+	}
+}
+
+func (o parserOp) apply(r *row) bool {
+	before := r.Err
+	keep := o.op.apply(r)
+	if r.Err != before && r.wanted.satisfied(r) {
+		r.Err = before
+	}
+	return keep
+}
+
 // lineOp is a line filter in the row program.
 type lineOp struct{ *lineStep }
 

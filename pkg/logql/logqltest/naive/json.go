@@ -3,8 +3,11 @@ package naive
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/buger/jsonparser"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 )
@@ -35,7 +38,7 @@ func (r *row) json() {
 		}
 	})
 	if err != nil {
-		r.failParsing(jsonError, err.Error())
+		r.fail(jsonError, err.Error())
 	}
 }
 
@@ -193,77 +196,55 @@ func scalar(value string) (text string, ok bool) {
 	return value, true
 }
 
-// jsonPaths makes a label of each path, "" for what is not there. It replaces what was made before.
+// jsonPaths makes a label of each path, "" for what is not there. It replaces what was made before. How lenient it is with
+// lines that are cut off is for the library to say that Loki uses.
 func (r *row) jsonPaths(s *syntax.JSON) error {
 	if r.line == "" {
 		return nil
 	}
 	if !strings.ContainsAny(r.line[:1], `"{[`) {
-		r.failParsing(jsonError, "")
+		r.fail(jsonError, "")
 		return nil
 	}
+	var paths [][]string
 	for _, e := range s.Extractions {
 		steps, err := syntax.ParseJSONPath(e.Path)
 		if err != nil {
 			return err
 		}
-		value, found := descend(r.line, steps)
-		if !found {
-			if _, ok := r.get(e.Label); !ok {
-				r.set(e.Label, "")
+		var path []string
+		for _, step := range steps {
+			if step.Key == "" {
+				step.Key = fmt.Sprintf("[%d]", step.Index)
 			}
-			continue
+			path = append(path, step.Key)
 		}
-		name := e.Label
+		paths = append(paths, path)
+	}
+	jsonparser.EachKey([]byte(r.line), func(i int, value []byte, kind jsonparser.ValueType, err error) {
+		if err != nil {
+			r.fail(jsonError, err.Error())
+			return
+		}
+		name := s.Extractions[i].Label
 		if r.clashes(name) {
 			name += extracted
 		}
-		text, ok := scalar(value)
-		if !ok && value != "null" {
-			text = value
+		text := string(value)
+		switch kind {
+		case jsonparser.String:
+			text, _ = unquote(`"` + text + `"`)
+		case jsonparser.Null:
+			text = ""
 		}
-		r.set(name, text)
+		r.set(name, strings.ToValidUTF8(text, " "))
+	}, paths...)
+	for _, e := range s.Extractions {
+		if _, ok := r.get(e.Label); !ok {
+			r.set(e.Label, "")
+		}
 	}
 	return nil
-}
-
-// descend returns the value at the end of a path. Of equal keys the first counts.
-func descend(value string, steps []syntax.PathStep) (string, bool) {
-	for _, step := range steps {
-		inner, ok := child(value, step)
-		if !ok {
-			return "", false
-		}
-		value = inner
-	}
-	return value, true
-}
-
-func child(value string, step syntax.PathStep) (string, bool) {
-	s := &scanner{rest: value}
-	isObject := step.Key != ""
-	if !s.take(map[bool]byte{true: '{', false: '['}[isObject]) {
-		return "", false
-	}
-	for i := 0; ; i++ {
-		if s.take('}') || s.take(']') || i > 0 && !s.take(',') {
-			return "", false
-		}
-		var key string
-		var err error
-		if isObject {
-			if key, err = s.key(); err != nil {
-				return "", false
-			}
-		}
-		v, err := s.value()
-		if err != nil {
-			return "", false
-		}
-		if isObject && key == step.Key || !isObject && i == step.Index {
-			return v, true
-		}
-	}
 }
 
 // unpack makes a label of each text of an object that has one named _entry, which becomes the line.
@@ -291,7 +272,7 @@ func (r *row) unpack() {
 		})
 	}
 	if err != nil {
-		r.failParsing(jsonError, err.Error())
+		r.fail(jsonError, err.Error())
 		return
 	}
 	if !packed {

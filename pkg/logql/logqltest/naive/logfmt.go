@@ -91,7 +91,7 @@ func (r *row) logfmt(s *syntax.Logfmt) {
 		}
 	}
 	if err != nil && s.Strict {
-		r.failParsing(logfmtError, err.Error())
+		r.fail(logfmtError, err.Error())
 	}
 }
 
@@ -117,7 +117,7 @@ func (r *row) logfmtKeys(s *syntax.Logfmt) error {
 		}
 	}
 	if err != nil && s.Strict {
-		r.failParsing(logfmtError, err.Error())
+		r.fail(logfmtError, err.Error())
 	}
 	return nil
 }

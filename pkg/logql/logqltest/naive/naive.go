@@ -28,9 +28,6 @@ type Params struct {
 	Step       time.Duration
 	Backward   bool // the order of a log query's entries
 	Limit      int  // entries of a log query
-	// ParsersNeverFail: what parsers cannot read is no error. An engine that reads of a line only what the query needs does
-	// not see the fault behind that: its answer to a query that should fail is then this.
-	ParsersNeverFail bool
 }
 
 // instants returns the times at which a metric query is evaluated.
@@ -80,14 +77,13 @@ type Sample struct {
 type evaluation struct {
 	streams          []model.Stream
 	at               model.Timestamp
-	parsersNeverFail bool
 }
 
-// asked is what the aggregation around a range wants to know of entries that a parser cannot read.
+// asked is what a range and the aggregation around it read of an entry. When all that is found, it does not matter any more
+// what a parser cannot read.
 type asked struct {
-	noLabels     bool // nobody reads a label: parsers have nothing to do
-	parserErrors bool // their errors, as labels: they do not fail the query
-	neverFail    bool // Params.ParsersNeverFail
+	labels map[string]bool // nil: all of them
+	errors bool            // those of parsers, as labels: they do not fail the query
 }
 
 // What the user of a query did wrong and only the data show.
@@ -108,7 +104,7 @@ func Eval(e syntax.Expr, streams []model.Stream, p Params) (*Result, error) {
 	}
 	byLabels := map[string]*Series{}
 	var order []*Series
-	ev := &evaluation{streams: streams, parsersNeverFail: p.ParsersNeverFail}
+	ev := &evaluation{streams: streams}
 	for _, ev.at = range p.instants() {
 		vector, err := ev.vector(e, asked{})
 		if err != nil {

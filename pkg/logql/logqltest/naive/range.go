@@ -24,7 +24,9 @@ type point struct {
 
 // window folds the entries of the window (at-Range-Offset, at-Offset] to one sample for each label set.
 func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, error) {
-	want.neverFail = ev.parsersNeverFail
+	if want.labels == nil {
+		want = asks(e, e.Grouping)
+	}
 	end := ev.at.Add(-e.Offset)
 	start := end.Add(-e.Range)
 	rows, err := run(e.Log, ev.streams, func(t model.Timestamp) bool { return start < t && t <= end }, false, want)
@@ -40,7 +42,7 @@ func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, 
 		if !ok {
 			continue
 		}
-		if r.err != "" && !(want.parserErrors && strings.Contains(r.err, "Parser")) {
+		if r.err != "" && !(want.errors && strings.Contains(r.err, "Parser")) {
 			return nil, fmt.Errorf("%w: %s", ErrPipeline, r.err)
 		}
 		set := r.all()

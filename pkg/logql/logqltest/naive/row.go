@@ -3,6 +3,7 @@ package naive
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -113,9 +114,17 @@ func (r *row) remove(name string) {
 
 func (r *row) fail(class, details string) { r.err, r.details = class, details }
 
-// failParsing is fail for parsers.
-func (r *row) failParsing(class, details string) {
-	if !r.want.neverFail {
-		r.fail(class, details)
+// hasAllWanted reports whether no parser can find any more what is asked for: it was made, or the stream or the metadata have
+// the name, to which whatever is found gives way.
+func (r *row) hasAllWanted() bool {
+	if r.want.labels == nil || r.want.errors {
+		return false
 	}
+	for name := range r.want.labels {
+		_, isMetadata := r.metadata[name]
+		if !r.made[name] && (strings.HasSuffix(name, extracted) || !isMetadata && !r.born[name]) {
+			return false
+		}
+	}
+	return true
 }

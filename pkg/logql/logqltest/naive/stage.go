@@ -38,10 +38,12 @@ func (r *row) apply(s syntax.Stage, seen map[string]bool) (keep bool, err error)
 		keep, seen[k] = !seen[k], true
 		return keep, nil
 	}
-	if r.want.noLabels {
-		return true, nil
+	errBefore, detailsBefore := r.err, r.details
+	err = r.parse(s)
+	if r.hasAllWanted() {
+		r.err, r.details = errBefore, detailsBefore
 	}
-	return true, r.parse(s)
+	return true, err
 }
 
 // parse applies a parser.

@@ -20,7 +20,7 @@ func (ev *evaluation) vector(e syntax.Expr, want asked) ([]Sample, error) {
 	case *syntax.RangeAggregation:
 		return ev.window(e, want)
 	case *syntax.VectorAggregation:
-		vector, err := ev.vector(e.Expr, asks(e))
+		vector, err := ev.vector(e.Expr, around(e))
 		if err != nil {
 			return nil, err
 		}
@@ -39,12 +39,10 @@ func (ev *evaluation) vector(e syntax.Expr, want asked) ([]Sample, error) {
 	return nil, fmt.Errorf("expression %s is unknown here", e)
 }
 
-// asks returns what an aggregation wants of the range in it. A sum that names the labels it is by, or has none, does not
-// ask for what no stage and no grouping reads; and when any of them reads the label of errors, errors of parsers are an
-// answer. That is how Loki has it.
-func asks(e *syntax.VectorAggregation) asked {
+// around returns what a sum reads of the range in it; other aggregations see all of its series.
+func around(e *syntax.VectorAggregation) asked {
 	r, ok := e.Expr.(*syntax.RangeAggregation)
-	if !ok || e.Op != syntax.OpSum || e.Grouping != nil && e.Grouping.Without || r.Grouping != nil {
+	if !ok || e.Op != syntax.OpSum || r.Grouping != nil {
 		return asked{}
 	}
 	switch r.Op {
@@ -52,17 +50,42 @@ func asks(e *syntax.VectorAggregation) asked {
 	default:
 		return asked{}
 	}
-	var names []string
-	if e.Grouping != nil {
-		names = slices.Clone(e.Grouping.Labels)
+	if e.Grouping == nil {
+		return asks(r, &syntax.Grouping{}) // by ()
 	}
+	return asks(r, e.Grouping)
+}
+
+// asks returns what is read of an entry when the series of a range are grouped so.
+func asks(r *syntax.RangeAggregation, g *syntax.Grouping) asked {
+	if r.Op == syntax.OpAbsentOverTime {
+		g = &syntax.Grouping{} // it is there or not
+	}
+	if g == nil || g.Without {
+		return asked{}
+	}
+	names := slices.Clone(g.Labels)
 	if r.Unwrap != nil {
 		names = append(names, r.Unwrap.Label)
+		for _, f := range r.Unwrap.Filters {
+			names = append(names, readBy(&syntax.LabelFilterStage{Filter: f})...)
+		}
 	}
 	for _, s := range r.Log.Stages {
 		names = append(names, readBy(s)...)
 	}
-	return asked{noLabels: len(names) == 0, parserErrors: slices.Contains(names, errorLabel)}
+	a := asked{labels: map[string]bool{}}
+	for _, name := range names {
+		switch name {
+		case ".":
+			return asked{errors: slices.Contains(names, errorLabel)}
+		case errorLabel, detailsLabel:
+			a.errors = true
+		default:
+			a.labels[name] = true
+		}
+	}
+	return a
 }
 
 // readBy returns the names that a stage reads, "." for what a template may read.
@@ -88,7 +111,10 @@ func readBy(s syntax.Stage) []string {
 		return []string{"."}
 	case *syntax.LabelFormat:
 		for _, f := range s.Formats {
-			names = append(names, f.Source, ".")
+			if f.Source == "" {
+				return []string{"."}
+			}
+			names = append(names, f.Source)
 		}
 	}
 	return names
