@@ -18,11 +18,14 @@ import (
 
 // evalRange counts the entries, or their bytes, of the window of each step, in one pass over the entries in any order.
 func (q *query) evalRange(ctx context.Context, n *plan.Range) ([]Series, error) {
+	if n.Values {
+		return q.evalValues(ctx, n)
+	}
 	f := newFold(q, n)
 	for _, scan := range n.Scans {
 		r := request{
 			scan:     scan,
-			interval: f.interval(),
+			interval: q.rangeInterval(n),
 			order:    storage.Unordered,
 			stages:   n.Stages,
 		}
@@ -60,12 +63,12 @@ func newFold(q *query, n *plan.Range) *fold {
 	return f
 }
 
-// interval is the union of all windows: (first-Length-Offset, last-Offset].
-func (f *fold) interval() model.Interval {
-	back := negate(f.node.Offset)
+// rangeInterval is the union of all windows: (first-Length-Offset, last-Offset].
+func (q *query) rangeInterval(n *plan.Range) model.Interval {
+	back := negate(n.Offset)
 	return model.Interval{
-		Start: f.grid.start.Add(negate(f.node.Length)).Add(back).Add(1),
-		End:   f.grid.last().Add(back).Add(1),
+		Start: q.grid.start.Add(negate(n.Length)).Add(back).Add(1),
+		End:   q.grid.last().Add(back).Add(1),
 	}
 }
 
@@ -78,21 +81,24 @@ func negate(d time.Duration) time.Duration {
 
 // newSeries is called for each new group.
 func (f *fold) newSeries(ls labels.Labels, labelBytes int) (*rangeSeries, error) {
-	s := &rangeSeries{labels: ls, pages: make([]*page, f.grid.steps/pageSteps+1)}
-	const fixed = 256 // the series, its place in the map
-	if err := f.q.budget.take(int64(fixed + 2*labelBytes + 8*len(s.pages))); err != nil {
+	pages := f.grid.steps/pageSteps + 1
+	if err := f.q.takeSeries(int64(2*labelBytes + 8*pages)); err != nil {
 		return nil, err
 	}
+	s := &rangeSeries{labels: ls, pages: make([]*page, pages)}
 	f.series = append(f.series, s)
 	return s, nil
+}
+
+// takeSeries sets aside what a series takes, and so many bytes.
+func (q *query) takeSeries(bytes int64) error {
+	const fixed = 256 // the series, its place in the map
+	return q.budget.take(fixed + bytes)
 }
 
 // add counts the entries of a batch. Neighbours mostly fall into the same windows of the same series: they are counted
 // together.
 func (f *fold) add(s *scanned) error {
-	if err := f.checkErrors(s); err != nil {
-		return err
-	}
 	f.groups.startBatch(s)
 	var run run
 	for i, at := range s.Timestamps {
@@ -106,6 +112,11 @@ func (f *fold) add(s *scanned) error {
 		w := &f.windows
 		if w.lo > w.hi {
 			continue // between two windows
+		}
+		if len(s.Errors) > 0 {
+			if err := checkError(s, i); err != nil {
+				return err
+			}
 		}
 		series, err := f.groups.of(s, i)
 		if err != nil {
@@ -129,25 +140,19 @@ func (f *fold) add(s *scanned) error {
 	return f.count(run)
 }
 
-// checkErrors fails the query for an entry that no stage could make sense of, unless the query filtered it out.
-func (f *fold) checkErrors(s *scanned) error {
-	if len(s.Errors) == 0 {
+// checkError fails the query for an entry that no stage could make sense of, unless the query filtered it out.
+func checkError(s *scanned, i int) error {
+	e, ok := s.Errors[i]
+	if !ok {
 		return nil
 	}
-	for i := s.Selected.Next(0); i >= 0; i = s.Selected.Next(i + 1) {
-		e, ok := s.Errors[i]
-		if !ok {
-			continue
-		}
-		b := labels.NewBuilder(s.Streams[s.StreamIndex[i]])
-		b.Set(pipeline.ErrorLabel, e.Class)
-		b.Set(pipeline.ErrorDetailsLabel, e.Details)
-		return refuse("pipeline error: '%s' for series: '%s'.\nUse a label filter to intentionally skip this error. "+
-			"(e.g | __error__!=\"%s\").\nTo skip all potential errors you can match empty errors.(e.g __error__=\"\")\n"+
-			"The label filter can also be specified after unwrap. (e.g | unwrap latency | __error__=\"\" )\n",
-			e.Class, b.Labels(), e.Class)
-	}
-	return nil
+	b := labels.NewBuilder(s.Streams[s.StreamIndex[i]])
+	b.Set(pipeline.ErrorLabel, e.Class)
+	b.Set(pipeline.ErrorDetailsLabel, e.Details)
+	return refuse("pipeline error: '%s' for series: '%s'.\nUse a label filter to intentionally skip this error. "+
+		"(e.g | __error__!=\"%s\").\nTo skip all potential errors you can match empty errors.(e.g __error__=\"\")\n"+
+		"The label filter can also be specified after unwrap. (e.g | unwrap latency | __error__=\"\" )\n",
+		e.Class, b.Labels(), e.Class)
 }
 
 // pageSteps is the number of steps that are allocated together. A series that is seen once takes little.
@@ -160,10 +165,11 @@ type page struct {
 	bytes   []int64 // nil unless bytes are counted
 }
 
-// rangeSeries is the counts of one group.
+// rangeSeries is the counts, or the values, of one group.
 type rangeSeries struct {
 	labels labels.Labels
 	pages  []*page // nil where nothing was counted
+	values seriesValues
 }
 
 // run is some entries of one series that fall into the windows of steps lo to hi.
@@ -221,22 +227,27 @@ func (f *fold) pageBytes() int64 {
 // sampleBytes is what a Sample takes.
 const sampleBytes = 16
 
-// result turns the counts into samples, sorted by labels so that sums of floats over them come out the same each time.
+// result turns the counts into samples.
 func (f *fold) result(ctx context.Context) ([]Series, error) {
-	slices.SortFunc(f.series, func(a, b *rangeSeries) int { return labels.Compare(a.labels, b.labels) })
-	out := make([]Series, 0, len(f.series))
-	for i, s := range f.series {
+	return collect(ctx, f.series, f.samples)
+}
+
+// collect takes the samples of each series, sorted by labels so that sums of floats over them come out the same each time.
+func collect(ctx context.Context, series []*rangeSeries, samples func(*rangeSeries) ([]Sample, error)) ([]Series, error) {
+	slices.SortFunc(series, func(a, b *rangeSeries) int { return labels.Compare(a.labels, b.labels) })
+	out := make([]Series, 0, len(series))
+	for i, s := range series {
 		if i%1024 == 0 {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
 		}
-		samples, err := f.samples(s)
+		list, err := samples(s)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Series{Labels: s.labels, Samples: samples})
-		f.series[i] = nil
+		out = append(out, Series{Labels: s.labels, Samples: list})
+		series[i] = nil
 	}
 	return out, nil
 }

@@ -159,7 +159,9 @@ func (g *grouper) ofRow(s *scanned, i int, stream uint32) (*rangeSeries, error) 
 	own, removed := s.Labels(i)
 	g.key = binary.AppendUvarint(g.key, g.streamNumber(s, stream))
 	for _, l := range own {
-		g.key = appendText(appendText(g.key, l.Name), l.Value)
+		if keeps(g.group, l.Name) { // else each value that was unwrapped would be a key
+			g.key = appendText(appendText(g.key, l.Name), l.Value)
+		}
 	}
 	g.key = append(g.key, 0, 0) // no name is empty
 	for _, name := range removed {

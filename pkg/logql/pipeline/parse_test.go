@@ -108,9 +108,9 @@ func valid(text string) string {
 	}, text)
 }
 
-// wants is Options for whoever reads these labels and no others.
+// wants is Options for whoever reads these labels, and those of errors, and no others.
 func wants(names ...string) Options {
-	var o Options
+	o := Options{Wanted: Needs{Errors: true}}
 	for _, name := range names {
 		o.Wanted.AddName(name)
 	}

@@ -292,6 +292,3 @@ func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
 	}
 	return nil, fmt.Errorf("stage %s is unknown to the pipeline", s)
 }
-
-// compileUnwrap appends unwrap and the filters behind it.
-func (p *Pipeline) compileUnwrap(*syntax.Unwrap) error { return Unsupported("unwrap") }

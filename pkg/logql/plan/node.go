@@ -47,14 +47,20 @@ type Log struct {
 	SearchWords []string // what positive line filters look for
 }
 
-// Range counts the entries, or their bytes, of the window (T-Length-Offset, T-Offset] at each step T.
+// Range folds the entries of the window (T-Length-Offset, T-Offset] at each step T: it counts them or their bytes, or folds
+// the values that unwrap, the last of its stages, took of them.
 type Range struct {
-	Op             syntax.RangeOp // count_over_time, rate, bytes_over_time or bytes_rate
+	Op             syntax.RangeOp // without Values: count_over_time, rate, bytes_over_time or bytes_rate
+	Values         bool
+	Quantile       float64 // of quantile_over_time
 	Length, Offset time.Duration
 	Scans          []Scan // of disjoint sets of streams, together all
 	Stages         *pipeline.Pipeline
 	Group          Group
 }
+
+// InOrder reports whether entries must be read in the order of time. Then there is one scan.
+func (n *Range) InOrder() bool { return n.Op == syntax.OpRateCounter }
 
 // Count is a Range whose entries the store counts. The scans have no filters, and there are no stages.
 type Count struct {
@@ -147,18 +153,58 @@ type Group struct {
 	Names []string // sorted, each once
 }
 
+// newGroup sorts the names.
+func newGroup(mode GroupMode, names ...string) Group {
+	return Group{Mode: mode, Names: slices.Compact(slices.Sorted(slices.Values(names)))}
+}
+
 // groupOf reads the grouping of a vector aggregation, where none means a single group.
 func groupOf(g *syntax.Grouping) Group {
-	if g == nil {
+	switch {
+	case g == nil:
 		return Group{Mode: GroupBy}
+	case g.Without:
+		return newGroup(GroupWithout, g.Labels...)
 	}
-	names := slices.Clone(g.Labels)
-	slices.Sort(names)
-	mode := GroupBy
-	if g.Without {
-		mode = GroupWithout
+	return newGroup(GroupBy, g.Labels...)
+}
+
+// seriesGroup says which series a range aggregation has. The label that was unwrapped is none of theirs, or each value
+// would be a series, unless "by" names it.
+func seriesGroup(e *syntax.RangeAggregation) Group {
+	switch {
+	case e.Grouping != nil:
+		return withoutUnwrapped(e, groupOf(e.Grouping))
+	case e.Unwrap != nil:
+		return newGroup(GroupWithout, e.Unwrap.Label)
 	}
-	return Group{Mode: mode, Names: slices.Compact(names)}
+	return Group{Mode: GroupAll}
+}
+
+// withoutUnwrapped adds the label that was unwrapped to those that the group goes without.
+func withoutUnwrapped(e *syntax.RangeAggregation, g Group) Group {
+	if e.Unwrap == nil || g.Mode != GroupWithout {
+		return g
+	}
+	return newGroup(GroupWithout, append(slices.Clone(g.Names), e.Unwrap.Label)...)
+}
+
+// of returns the group that has the same effect as grouping by inner first, and then by g.
+func (g Group) of(inner Group) Group {
+	among := func(names, list []string, want bool) []string {
+		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(list, name) != want })
+	}
+	switch {
+	case inner.Mode == GroupAll:
+		return g
+	case g.Mode == GroupAll:
+		return inner
+	case inner.Mode == GroupBy:
+		return newGroup(GroupBy, among(inner.Names, g.Names, g.Mode == GroupBy)...)
+	case g.Mode == GroupBy:
+		return newGroup(GroupBy, among(g.Names, inner.Names, false)...)
+	}
+	return newGroup(GroupWithout, append(slices.Clone(g.Names), inner.Names...)...)
 }
 
 // addNeeds notes what forming the group reads of an entry.

@@ -23,7 +23,7 @@ func Build(e syntax.Expr) (Node, error) {
 	case *syntax.LogExpr:
 		return buildLog(e)
 	case *syntax.RangeAggregation:
-		return buildRange(e, Group{Mode: GroupAll})
+		return buildRange(e, seriesGroup(e))
 	case *syntax.VectorAggregation:
 		return buildAggregate(e)
 	case *syntax.Binary:
@@ -58,21 +58,14 @@ func buildLog(e *syntax.LogExpr) (Node, error) {
 
 // buildRange plans a range aggregation whose series are formed by group.
 func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
-	switch e.Op {
-	case syntax.OpCountOverTime, syntax.OpRate, syntax.OpBytesOverTime, syntax.OpBytesRate:
-	case syntax.OpAbsentOverTime:
+	if e.Op == syntax.OpAbsentOverTime {
 		return buildAbsent(e)
-	default:
-		return nil, pipeline.Unsupported(e.Op.String())
-	}
-	if e.Unwrap != nil {
-		return nil, pipeline.Unsupported("unwrap")
 	}
 	pushed, rest := pushLineFilters(e.Log.Stages)
 	rest = withoutIdle(rest)
 	var wanted pipeline.Needs
 	group.addNeeds(&wanted)
-	stages, err := pipeline.Compile(rest, pipeline.Options{Wanted: wanted})
+	stages, err := pipeline.Compile(rest, pipeline.Options{Unwrap: e.Unwrap, Wanted: wanted})
 	if err != nil {
 		return nil, err
 	}
@@ -81,20 +74,27 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 		scan.Columns |= storage.ColumnLineBytes
 	}
 	wanted.Add(stages.Needs)
-	return pushCount(&Range{
-		Op:     e.Op,
-		Length: e.Range,
-		Offset: e.Offset,
-		Scans:  splitScan(scan, wanted, rest),
-		Stages: stages,
-		Group:  group,
-	}), nil
+	n := &Range{
+		Op:       e.Op,
+		Values:   e.Unwrap != nil && e.Op != syntax.OpCountOverTime,
+		Quantile: e.Param,
+		Length:   e.Range,
+		Offset:   e.Offset,
+		Stages:   stages,
+		Group:    group,
+	}
+	if n.InOrder() {
+		n.Scans = []Scan{oneScan(scan, wanted)}
+	} else {
+		n.Scans = splitScan(scan, wanted, rest)
+	}
+	return pushCount(n), nil
 }
 
 // buildAbsent counts everything in one series and turns it over.
 func buildAbsent(e *syntax.RangeAggregation) (Node, error) {
 	counted := *e
-	counted.Op = syntax.OpCountOverTime
+	counted.Op = syntax.OpCountOverTime // of the entries that have a value, behind an unwrap
 	input, err := buildRange(&counted, Group{Mode: GroupBy})
 	if err != nil {
 		return nil, err
@@ -120,8 +120,11 @@ func absentLabels(ms []*labels.Matcher) labels.Labels {
 func buildAggregate(e *syntax.VectorAggregation) (Node, error) {
 	group := groupOf(e.Grouping)
 	// A sum of counts is a count: the groups are formed while reading, and no series is made only to be added up.
-	if inner, ok := e.Expr.(*syntax.RangeAggregation); ok && e.Op == syntax.OpSum && inner.Op != syntax.OpAbsentOverTime {
-		return buildRange(inner, group)
+	if inner, ok := e.Expr.(*syntax.RangeAggregation); ok && foldsAlike(e.Op, inner.Op) {
+		if e.Op == syntax.OpSum { // as in Loki, where it may name the label that was unwrapped
+			return buildRange(inner, withoutUnwrapped(inner, group))
+		}
+		return buildRange(inner, group.of(seriesGroup(inner)))
 	}
 	input, err := buildVector(e.Expr)
 	if err != nil {
@@ -136,6 +139,20 @@ func buildAggregate(e *syntax.VectorAggregation) (Node, error) {
 		return &Sort{Descending: e.Op == syntax.OpSortDesc, Input: input}, nil
 	}
 	return nil, fmt.Errorf("vector operation %s is unknown to the planner", e.Op)
+}
+
+// foldsAlike reports whether folding series over which a range operation has folded values comes to the same as folding the
+// values of all of them.
+func foldsAlike(vector syntax.VectorOp, op syntax.RangeOp) bool {
+	switch op {
+	case syntax.OpCountOverTime, syntax.OpRate, syntax.OpBytesOverTime, syntax.OpBytesRate, syntax.OpSumOverTime:
+		return vector == syntax.OpSum
+	case syntax.OpMaxOverTime:
+		return vector == syntax.OpMax
+	case syntax.OpMinOverTime:
+		return vector == syntax.OpMin
+	}
+	return false
 }
 
 // buildVector plans an operand that must be series. Loki's grammar lets a number through where its engine then fails on

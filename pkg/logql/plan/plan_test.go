@@ -132,21 +132,61 @@ func TestLogPushesMetadataEqualities(t *testing.T) {
 	f(`{app="x"} | a="1" | drop __error__ | c="1"`, ` a=1`)
 }
 
-func TestBuildUnsupported(t *testing.T) {
-	f := func(query, what string) {
+// What unwrap takes is read like any other label; a sum of sums, a maximum of maxima and a minimum of minima are folded while
+// reading.
+func TestValues(t *testing.T) {
+	f := func(query string, group Group, want ...string) {
 		t.Helper()
-		e, err := syntax.Parse(query)
-		require.NoError(t, err)
-		_, err = Build(e)
-		require.ErrorIs(t, err, pipeline.ErrUnsupported)
-		require.EqualError(t, err, what+" is valid LogQL, but this version of Woodshed cannot evaluate it yet")
+		n, ok := build(t, query).(*Range)
+		require.True(t, ok, "%s is %T", query, build(t, query))
+		require.True(t, n.Values, query)
+		require.Equal(t, want, describe(n.Scans...), query)
+		require.Equal(t, group, n.Group, query)
 	}
-	for _, op := range []string{"rate_counter", "avg_over_time", "sum_over_time", "min_over_time", "max_over_time", "stdvar_over_time",
-		"stddev_over_time", "first_over_time", "last_over_time"} {
-		f(op+`({a="b"} | unwrap c [1m])`, op)
+	by := func(names ...string) Group { return newGroup(GroupBy, names...) }
+	without := func(names ...string) Group { return newGroup(GroupWithout, names...) }
+	all := `{a="b"} level+metadata`
+	split := []string{`{a="b", v=""} metadata[v]`, `{a="b", v!=""} time`}
+	f(`sum_over_time({a="b"} | unwrap v [1m])`, without("v"), all)
+	f(`quantile_over_time(0.5, {a="b"} | unwrap v [1m]) without (x)`, without("v", "x"), all)
+	f(`avg_over_time({a="b"} | unwrap v [1m]) by (a)`, by("a"), split...)
+	f(`avg_over_time({a="b"} | unwrap v [1m]) by ()`, by(), split...)
+	f(`max_over_time({a="b"} | unwrap v [1m]) by (v)`, by("v"), split...)
+	f(`sum(sum_over_time({a="b"} | unwrap v | v > 1 and w="2" [1m]))`, by(),
+		`{a="b", v=""} metadata[v w]`, `{a="b", v!="", w=""} metadata[v w]`, `{a="b", v!="", w!=""} time`)
+	f(`sum by (a) (rate({a="b"} |= "x" | unwrap v [1m]))`, by("a"),
+		`{a="b", v=""} metadata[v] [0 false ["x"]]`, `{a="b", v!=""} time [0 false ["x"]]`)
+	f(`sum by (v) (sum_over_time({a="b"} | unwrap v [1m]))`, by("v"), split...)
+	f(`sum without (x) (sum_over_time({a="b"} | unwrap v [1m]))`, without("v", "x"), all)
+	f(`max by (v, a) (max_over_time({a="b"} | unwrap v [1m]))`, by("a"), split...)
+	f(`min without (a) (min_over_time({a="b"} | unwrap v [1m]) by (a, a))`, by(), split...)
+	f(`min by (a, x) (min_over_time({a="b"} | unwrap v [1m]) by (a))`, by("a"), split...)
+	f(`max without (a) (max_over_time({a="b"} | unwrap v [1m]) without (x))`, without("a", "v", "x"), all)
+	// Order is one scan.
+	f(`rate_counter({a="b"} | unwrap v [1m])`, without("v"), all)
+	n := build(t, `sum by (a) (rate_counter({a="b"} | unwrap v [1m]))`).(*Aggregate)
+	require.Equal(t, []string{all}, describe(n.Input.(*Range).Scans...))
+	require.Equal(t, Scan{Columns: storage.ColumnMetadata | storage.ColumnLevel, MetadataNames: []string{"v"}},
+		oneScan(Scan{}, pipeline.Needs{Names: map[string]bool{"v": true, "detected_level": true}}))
+
+	g := func(query string, op syntax.RangeOp) {
+		t.Helper()
+		n := build(t, query).(*Aggregate)
+		require.Equal(t, op, n.Input.(*Range).Op)
 	}
-	f(`quantile_over_time(0.5, {a="b"} | unwrap c [1m])`, "quantile_over_time")
-	f(`rate({a="b"} | unwrap c [1m])`, "unwrap")
+	g(`sum(avg_over_time({a="b"} | unwrap v [1m]))`, syntax.OpAvgOverTime)
+	g(`max(min_over_time({a="b"} | unwrap v [1m]))`, syntax.OpMinOverTime)
+	g(`max(sum_over_time({a="b"} | unwrap v [1m]))`, syntax.OpSumOverTime)
+}
+
+// Absence needs to know of one entry, whatever its labels.
+func TestAbsent(t *testing.T) {
+	n := build(t, `absent_over_time({a="b", c=~"d"}[1m])`).(*Absent)
+	require.Equal(t, `{a="b"}`, n.Labels.String())
+	require.Equal(t, []string{`{a="b", c=~"d"} time`}, describe(n.Input.(*Count).Range.Scans...))
+	n = build(t, `absent_over_time({a="b"} | unwrap v [1m])`).(*Absent)
+	require.Equal(t, []string{`{a="b", v=""} metadata[v]`, `{a="b", v!=""} time`}, describe(n.Input.(*Range).Scans...))
+	require.IsType(t, &Absent{}, build(t, `sum(absent_over_time({a="b"}[1m]))`).(*Aggregate).Input)
 }
 
 func TestFoldsConstants(t *testing.T) {

@@ -58,6 +58,31 @@ func splitScan(scan Scan, needs pipeline.Needs, stages []syntax.Stage) []Scan {
 	return append(scans, scan)
 }
 
+// oneScan is splitScan where what is read must be in one order.
+func oneScan(scan Scan, needs pipeline.Needs) Scan {
+	if needs.Line {
+		scan.Columns |= storage.ColumnLine
+	}
+	if needs.AllNames {
+		scan.Columns |= storage.ColumnMetadata | storage.ColumnLevel
+		return scan
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(needs.Names)) {
+		switch {
+		case pipeline.NeedsLevel(name):
+			scan.Columns |= storage.ColumnLevel
+		case !isStreamLabel(scan.Matchers, name):
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		scan.Columns |= storage.ColumnMetadata
+		scan.MetadataNames = pipeline.MetadataNames(names)
+	}
+	return scan
+}
+
 // isStreamLabel reports whether the matchers already demand that streams have the label.
 func isStreamLabel(ms []*labels.Matcher, name string) bool {
 	return slices.ContainsFunc(ms, func(m *labels.Matcher) bool { return m.Name == name && !m.Matches("") })

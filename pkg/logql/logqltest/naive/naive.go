@@ -75,8 +75,8 @@ type Sample struct {
 
 // evaluation is a metric query at one of its instants.
 type evaluation struct {
-	streams          []model.Stream
-	at               model.Timestamp
+	streams []model.Stream
+	at      model.Timestamp
 }
 
 // asked is what a range and the aggregation around it read of an entry. When all that is found, it does not matter any more
@@ -84,6 +84,7 @@ type evaluation struct {
 type asked struct {
 	labels map[string]bool // nil: all of them
 	errors bool            // those of parsers, as labels: they do not fail the query
+	summed bool            // by a sum around the range: the label that was unwrapped stays, for the sum to be by it
 }
 
 // What the user of a query did wrong and only the data show.

@@ -24,7 +24,7 @@ type point struct {
 
 // window folds the entries of the window (at-Range-Offset, at-Offset] to one sample for each label set.
 func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, error) {
-	if want.labels == nil {
+	if !want.summed {
 		want = asks(e, e.Grouping)
 	}
 	end := ev.at.Add(-e.Offset)
@@ -47,7 +47,7 @@ func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, 
 		}
 		set := r.all()
 		delete(set, detailsLabel)
-		if e.Unwrap != nil && (e.Grouping == nil || e.Grouping.Without) {
+		if e.Unwrap != nil && (e.Grouping == nil || e.Grouping.Without) && !want.summed {
 			delete(set, e.Unwrap.Label)
 		}
 		set = grouped(set, e.Grouping)
@@ -226,6 +226,9 @@ func quantile(q float64, values []float64) float64 {
 	below := int(math.Floor(rank))
 	above := min(below+1, len(values)-1)
 	weight := rank - math.Floor(rank)
+	if weight == 0 {
+		return values[below] // whatever comes above, be it infinite
+	}
 	return values[below]*(1-weight) + values[above]*weight
 }
 
@@ -246,7 +249,7 @@ func increase(points []point, start, end model.Timestamp) float64 {
 	}
 	span := time.Duration(last.at - first.at).Seconds()
 	if span == 0 {
-		return total
+		return total // nothing to extrapolate from
 	}
 	apart := span / float64(len(points)-1)
 	head, tail := time.Duration(first.at-start).Seconds(), time.Duration(end-last.at).Seconds()

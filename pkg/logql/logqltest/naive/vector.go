@@ -50,10 +50,13 @@ func around(e *syntax.VectorAggregation) asked {
 	default:
 		return asked{}
 	}
-	if e.Grouping == nil {
-		return asks(r, &syntax.Grouping{}) // by ()
+	g := e.Grouping
+	if g == nil {
+		g = &syntax.Grouping{} // by ()
 	}
-	return asks(r, e.Grouping)
+	a := asks(r, g)
+	a.summed = true
+	return a
 }
 
 // asks returns what is read of an entry when the series of a range are grouped so.
