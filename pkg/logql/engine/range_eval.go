@@ -114,7 +114,7 @@ func (f *fold) add(s *scanned) error {
 			continue // between two windows
 		}
 		if len(s.Errors) > 0 {
-			if err := checkError(s, i); err != nil {
+			if err := checkError(f.node, s, i); err != nil {
 				return err
 			}
 		}
@@ -141,9 +141,9 @@ func (f *fold) add(s *scanned) error {
 }
 
 // checkError fails the query for an entry that no stage could make sense of, unless the query filtered it out.
-func checkError(s *scanned, i int) error {
+func checkError(n *plan.Range, s *scanned, i int) error {
 	e, ok := s.Errors[i]
-	if !ok {
+	if !ok || n.KeepsErrors && e.OfParser() {
 		return nil
 	}
 	b := labels.NewBuilder(s.Streams[s.StreamIndex[i]])

@@ -286,6 +286,9 @@ func (g *grouper) labelsOfRow(s *scanned, i int) labels.Labels {
 			g.builder.Add(l.Name, l.Value)
 		}
 	}
+	if e, ok := s.Errors[i]; ok && keeps(g.group, pipeline.ErrorLabel) { // an error that the query asks for
+		g.builder.Add(pipeline.ErrorLabel, e.Class)
+	}
 	g.builder.Sort()
 	return g.builder.Labels()
 }

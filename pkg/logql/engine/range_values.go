@@ -126,7 +126,7 @@ func (f *valueFold) add(s *scanned) error {
 			continue // between two windows
 		}
 		if len(s.Errors) > 0 {
-			if err := checkError(s, i); err != nil {
+			if err := checkError(f.node, s, i); err != nil {
 				return err
 			}
 		}

@@ -57,6 +57,8 @@ type Range struct {
 	Scans          []Scan // of disjoint sets of streams, together all
 	Stages         *pipeline.Pipeline
 	Group          Group
+	// KeepsErrors: what a parser could not read does not fail the query, for the query asks for such entries.
+	KeepsErrors bool
 }
 
 // InOrder reports whether entries must be read in the order of time. Then there is one scan.

@@ -83,6 +83,8 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 		Stages:   stages,
 		Group:    group,
 	}
+	// Who groups by __error__, or filters by it and groups by labels, counts the lines that could not be parsed.
+	n.KeepsErrors = group.Mode == GroupBy && wanted.Errors
 	if n.InOrder() {
 		n.Scans = []Scan{oneScan(scan, wanted)}
 	} else {

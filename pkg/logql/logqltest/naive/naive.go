@@ -84,7 +84,8 @@ type evaluation struct {
 type asked struct {
 	labels map[string]bool // nil: all of them
 	errors bool            // those of parsers, as labels: they do not fail the query
-	summed bool            // by a sum around the range: the label that was unwrapped stays, for the sum to be by it
+	around bool            // an aggregation around the range says so
+	summed bool            // it is a sum: the label that was unwrapped stays, for the sum to be by it
 }
 
 // What the user of a query did wrong and only the data show.

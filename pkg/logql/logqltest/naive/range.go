@@ -24,7 +24,7 @@ type point struct {
 
 // window folds the entries of the window (at-Range-Offset, at-Offset] to one sample for each label set.
 func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, error) {
-	if !want.summed {
+	if !want.around {
 		want = asks(e, e.Grouping)
 	}
 	end := ev.at.Add(-e.Offset)

@@ -39,15 +39,17 @@ func (ev *evaluation) vector(e syntax.Expr, want asked) ([]Sample, error) {
 	return nil, fmt.Errorf("expression %s is unknown here", e)
 }
 
-// around returns what a sum reads of the range in it; other aggregations see all of its series.
+// around returns what a sum, or a maximum of maxima, reads of the range in it; other aggregations see all of its series.
 func around(e *syntax.VectorAggregation) asked {
 	r, ok := e.Expr.(*syntax.RangeAggregation)
-	if !ok || e.Op != syntax.OpSum || r.Grouping != nil {
+	if !ok || r.Grouping != nil || e.Grouping != nil && e.Grouping.Without {
 		return asked{}
 	}
-	switch r.Op {
-	case syntax.OpCountOverTime, syntax.OpRate, syntax.OpBytesOverTime, syntax.OpBytesRate, syntax.OpSumOverTime:
-	default:
+	sum := e.Op == syntax.OpSum && slices.Contains([]syntax.RangeOp{
+		syntax.OpCountOverTime, syntax.OpRate, syntax.OpBytesOverTime, syntax.OpBytesRate, syntax.OpSumOverTime,
+	}, r.Op)
+	extreme := e.Op == syntax.OpMax && r.Op == syntax.OpMaxOverTime || e.Op == syntax.OpMin && r.Op == syntax.OpMinOverTime
+	if !sum && !extreme {
 		return asked{}
 	}
 	g := e.Grouping
@@ -55,7 +57,7 @@ func around(e *syntax.VectorAggregation) asked {
 		g = &syntax.Grouping{} // by ()
 	}
 	a := asks(r, g)
-	a.summed = true
+	a.around, a.summed = true, sum
 	return a
 }
 
