@@ -5,7 +5,7 @@ import "github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 // jsonPathOp is | json a="b.c[0]": the value at each path becomes a label, objects and arrays as they stand in the line.
 // What is not there becomes an empty label.
 //
-// As in Loki the line is searched, not checked: what is broken matters only where a path leads, and nothing is looked at
+// As in Loki the line is searched, not checked: what is broken matters only where a path ends, and nothing is looked at
 // once all values are found. So lines that were cut off still give what they have.
 type jsonPathOp struct {
 	finder  finder

@@ -54,7 +54,7 @@ func TestJSONPath(t *testing.T) {
 	f(`stream`, `{"x":1}`)
 	f(`meta`, `{"meta":1}`, "meta_extracted=1")
 	f(`meta`, `{"x":1}`)
-	// Only where a path leads it matters what is broken.
+	// Only where a path ends it matters what is broken.
 	f(`a`, `text`, "JSONParserErr: ")
 	f(`a`, ` {"a":1}`, "JSONParserErr: ")
 	f(`a`, `"a":1`, "a=", "JSONParserErr: "+faultJSON)
@@ -68,6 +68,7 @@ func TestJSONPath(t *testing.T) {
 	f(`a,b`, `{"a":1,"b":[2`, "a=1", "b=", "JSONParserErr: "+faultArray)
 	f(`a,b`, `{"a":tru,"b":1}`, "a=", "b=1", "JSONParserErr: "+faultValue)
 	f(`a,b`, `{"a":1,"b":`, "a=1", "b=", "JSONParserErr: "+faultJSON)
+	f(`x="a[0].b",c="a[1]"`, `{"a":[{"b":1`, "c=", "x=1")
 	f(`a,b`, `{"a":1,"cut of`, "a=1", "b=")
 	f(`a,b`, `{"a":1,"c":{"b":2`, "a=1", "b=")
 	f(`a`, "{\"a\":\"x\xff\"}", "a=x ")

@@ -29,13 +29,14 @@ type logfmtOp struct {
 type logfmtExtraction struct {
 	label, key string
 	name       *foundName
+	done       bool // no value of the current line is taken
 }
 
 // logfmtKey is what was learned of a key.
 type logfmtKey struct {
 	token  string       // as it stands in the line, with the equals sign
 	name   *foundName   // of its value; nil when nobody reads it, or there is a list
-	listed []*foundName // of the list
+	listed []int        // in the list
 	next   *logfmtKey   // the one that followed it last time
 }
 
@@ -82,11 +83,7 @@ func (o *logfmtOp) apply(r *row) bool {
 		o.prepare(r.wanted)
 	}
 	o.finder.begin(r)
-	for i := range o.list {
-		if n := o.list[i].name; n.wanted && !o.finder.clashes(r, n, r.find(n.text)) {
-			r.set(n.text, "")
-		}
-	}
+	o.beginList(r)
 	var last *logfmtKey // the key before
 	for i := logfmtSpace(r.Line, 0); i < len(r.Line); i = logfmtSpace(r.Line, i) {
 		expected := o.first
@@ -119,6 +116,18 @@ func (o *logfmtOp) apply(r *row) bool {
 		}
 	}
 	return true
+}
+
+// beginList makes the labels of the list empty. Where the stream has their names nothing is made before there is a value,
+// nor then when an earlier stage has made name_extracted.
+func (o *logfmtOp) beginList(r *row) {
+	for i := range o.list {
+		e := &o.list[i]
+		clashes, made := o.finder.taken(r, e.name)
+		if e.done = made; !clashes && e.name.wanted {
+			r.set(e.name.text, "")
+		}
+	}
 }
 
 // logfmtSpace returns the index of what follows the white space at i, which is all control characters, too.
@@ -196,7 +205,7 @@ func (o *logfmtOp) learn(text string) *logfmtKey {
 	}
 	for i := range o.list {
 		if e := &o.list[i]; e.key == text || e.key == string(name) {
-			key.listed = append(key.listed, e.name)
+			key.listed = append(key.listed, i)
 		}
 	}
 	if key.name == nil && key.listed == nil && len(o.keys) >= logfmtKeysMax {
@@ -258,8 +267,10 @@ func (o *logfmtOp) give(r *row, key *logfmtKey, value string) {
 			l.Value = logfmtText(r, value)
 		}
 	}
-	for _, n := range key.listed {
-		o.finder.replace(r, n, logfmtText(r, value))
+	for _, i := range key.listed {
+		if e := &o.list[i]; !e.done {
+			o.finder.replace(r, e.name, logfmtText(r, value))
+		}
 	}
 }
 

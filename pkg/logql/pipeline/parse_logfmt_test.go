@@ -110,6 +110,8 @@ func TestLogfmtList(t *testing.T) {
 	stages(`| logfmt | logfmt a="b"`, `a=1 b=2`, "a=2", "b=2")
 	stages(`| logfmt | logfmt a="c"`, `a=1 b=2`, "a=", "b=2")
 	stages(`| logfmt a="b" | logfmt`, `a=1 b=2`, "a=2", "b=2")
+	taken := newParser(t, `| logfmt | logfmt app, x="app"`, all, labels.FromStrings("app", "api"), nil)
+	require.Equal(t, []string{"app_extracted=1", "x=2"}, taken.parse(`app=1 app=2`).text())
 	stages(`| logfmt | json`, `{"a":"b c=d e"}`, "a=b c=d e", "c=d")
 }
 

@@ -128,6 +128,16 @@ func (f *finder) claim(r *row, n *foundName) *Label {
 	return &r.own[i]
 }
 
+// taken reports whether the stream or the structured metadata has the name, and if so, whether an earlier stage has made
+// the label that it gives way to.
+func (f *finder) taken(r *row, n *foundName) (clashes, made bool) {
+	if !f.clashes(r, n, r.find(n.text)) {
+		return false, false
+	}
+	i := f.findBefore(r, f.suffix(n))
+	return true, i >= 0 && r.own[i].Parsed
+}
+
 // replace gives the label under the name a value, whichever stage made it before. Where the stream or the structured
 // metadata has the name it is the label name_extracted.
 func (f *finder) replace(r *row, n *foundName, value string) {
