@@ -71,8 +71,8 @@ func (r *row) parse(s syntax.Stage) error {
 	return nil
 }
 
-// colours are the escape sequences that terminals obey: those that select a rendition, which is all that tests use.
-var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+// colours are the escape sequences that terminals obey, as the npm package ansi-regex (MIT) finds them.
+var colours = regexp.MustCompile(`[\x{1b}\x{9b}][[\]()#;?]*(?:(?:(?:[a-zA-Z\d]*(?:;[a-zA-Z\d]*)*)?\x07)|(?:(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PRZcf-ntqry=><~]))`)
 
 func (r *row) keepsLine(f *syntax.LineFilter) (bool, error) {
 	for _, alt := range f.Any {
