@@ -37,7 +37,9 @@ func drawOf[T any](t *rapid.T, label string, values ...T) T {
 }
 
 // drawOften is true n times of ten. Shrinking makes it false, and all of drawOf the first value.
-func drawOften(t *rapid.T, label string, n int) bool { return rapid.IntRange(0, 9).Draw(t, label) >= 10-n }
+func drawOften(t *rapid.T, label string, n int) bool {
+	return rapid.IntRange(0, 9).Draw(t, label) >= 10-n
+}
 
 // drawStreams draws entries over two minutes. Times are half seconds, so that many are equal.
 func drawStreams(t *rapid.T) []model.Stream {
