@@ -47,6 +47,9 @@ func (c *chunked[T]) take(n int) []T {
 	return c.current[from : from+n : from+n]
 }
 
+// size returns how many elements have been taken.
+func (c *chunked[T]) size() int { return c.retired + len(c.current) }
+
 func (c *chunked[T]) reset() {
 	switch all := c.retired + len(c.current); {
 	case cap(c.current) > chunkElementsMax:

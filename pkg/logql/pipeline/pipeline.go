@@ -278,15 +278,16 @@ func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
 		p.ChangesLines = true
 		return parserOp{&unpackOp{}}, nil
 	case *syntax.LineFormat:
-		return nil, Unsupported("the line_format stage")
+		return p.newLineFormatOp(s)
 	case *syntax.LabelFormat:
-		return nil, Unsupported("the label_format stage")
+		return p.newLabelFormatOp(s)
 	case *syntax.Decolorize:
-		return nil, Unsupported("the decolorize stage")
+		p.Needs.Line, p.ChangesLines = true, true
+		return &decolorizeOp{}, nil
 	case *syntax.Drop:
-		return newDropOp(s)
+		return newDropOp(s, &p.Needs), nil
 	case *syntax.Keep:
-		return nil, Unsupported("the keep stage")
+		return newKeepOp(s, &p.Needs), nil
 	case *syntax.Distinct:
 		return newDistinctOp(s, &p.Needs), nil
 	}

@@ -116,19 +116,6 @@ func TestRunErrors(t *testing.T) {
 	require.Equal(t, Needs{Names: map[string]bool{"took": true, "size": true}}, p.Needs)
 }
 
-func TestUnsupported(t *testing.T) {
-	f := func(stages, what string) {
-		t.Helper()
-		_, err := Compile(stagesOf(t, stages), all)
-		require.ErrorIs(t, err, ErrUnsupported)
-		require.EqualError(t, err, "the "+what+" stage is valid LogQL, but this version of Woodshed cannot evaluate it yet")
-	}
-	f(`| line_format "x"`, "line_format")
-	f(`| label_format a=b`, "label_format")
-	f(`| decolorize`, "decolorize")
-	f(`| keep a`, "keep")
-}
-
 func TestDropErrors(t *testing.T) {
 	f := func(stages string, want map[int]EntryError) {
 		t.Helper()
@@ -145,11 +132,11 @@ func TestDropErrors(t *testing.T) {
 	f(`| drop __error__`, map[int]EntryError{})
 	f(`| drop __error_details__, __error__`, map[int]EntryError{})
 	f(`| drop __error_details__`, map[int]EntryError{0: {Class: "LabelFilterErr"}})
-	for _, other := range []string{`| drop a`, `| drop __error__, a="b"`, `| drop __error__="x"`} {
-		_, err := Compile(stagesOf(t, other), all)
-		require.EqualError(t, err, "the drop stage, but for | drop __error__, __error_details__, is valid LogQL, but this version of Woodshed "+
-			"cannot evaluate it yet")
-	}
+	f(`| drop __error__="x"`, map[int]EntryError{0: {Class: "LabelFilterErr", Details: `time: invalid duration "soon"`}})
+	f(`| drop __error__=~"Label.*"`, map[int]EntryError{})
+	f(`| drop __error_details__=~".*soon.*"`, map[int]EntryError{0: {Class: "LabelFilterErr"}})
+	f(`| drop a, took`, map[int]EntryError{0: {Class: "LabelFilterErr", Details: `time: invalid duration "soon"`}})
+	f(`| keep a`, map[int]EntryError{0: {Class: "LabelFilterErr", Details: `time: invalid duration "soon"`}})
 }
 
 func TestMatchesPattern(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
 // op is a stage of the row program.
@@ -46,7 +47,7 @@ func (p *program) run(b *Batch, most int) error {
 			break
 		}
 		p.load(b, i)
-		if !p.applyAll() {
+		if !p.applyAll() || p.tooMuchText() {
 			if p.row.stop != nil {
 				return p.row.stop
 			}
@@ -65,6 +66,20 @@ func (p *program) applyAll() bool {
 			return false
 		}
 	}
+	return true
+}
+
+// batchTextMax bounds the texts that the stages make of one batch. Lines of usual length stay far below, but a format may
+// make a megabyte of each.
+const batchTextMax = 256 << 20
+
+// tooMuchText ends the query when the texts of a batch take too much memory.
+func (p *program) tooMuchText() bool {
+	if p.arena.text.size() <= batchTextMax {
+		return false
+	}
+	p.row.stop = &storage.Refusal{Class: storage.ErrLimit, Text: "the query would make more than 256 MiB of text from one batch of lines; " +
+		"make line_format and label_format shorter"}
 	return true
 }
 

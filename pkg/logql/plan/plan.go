@@ -63,6 +63,9 @@ func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 	}
 	pushed, rest := pushLineFilters(e.Log.Stages)
 	rest = withoutIdle(rest)
+	if e.Op != syntax.OpBytesOverTime && e.Op != syntax.OpBytesRate {
+		rest = withoutUnreadLines(rest)
+	}
 	var wanted pipeline.Needs
 	group.addNeeds(&wanted)
 	stages, err := pipeline.Compile(rest, pipeline.Options{Unwrap: e.Unwrap, Wanted: wanted})

@@ -97,6 +97,39 @@ func TestRangeReadsFewestColumns(t *testing.T) {
 	// What the store cannot test needs the line.
 	f(`sum(count_over_time({app="x"} |> "<_>a" |= "b" [1m]))`, `{app="x"} line [0 false ["b"]]`)
 	f(`sum(count_over_time({app="x"} |= "b" or ip("::1") [1m]))`, `{app="x"} line`)
+	// Behind what changes labels, a comparison says nothing of the stream.
+	f(`sum(count_over_time({app="x"} | env!="p" | label_format env="q" | env="q" [1m]))`,
+		`{app="x", env=""} metadata[env]`, `{app="x", env!="", env!="p"} time`)
+	f(`sum by (y) (count_over_time({app="x"} | label_format y="{{.app}}-{{.detected_level}}" [1m]))`,
+		`{app="x", y=""} level+metadata[y]`, `{app="x", y!=""} level`)
+	// What is not read is not written.
+	f(`sum(count_over_time({app="x"} | line_format "{{.a | upper}}" | decolorize | drop __error__ [1m]))`, `{app="x"} time`)
+	f(`sum(bytes_over_time({app="x"} | line_format "{{.app}}" [1m]))`, `{app="x"} bytes`)
+	f(`sum(bytes_over_time({app="x"} | decolorize [1m]))`, `{app="x"} line+bytes`)
+}
+
+func TestWithoutUnreadLines(t *testing.T) {
+	f := func(stages, want string) {
+		t.Helper()
+		parse := func(text string) []syntax.Stage {
+			e, err := syntax.Parse(`{x="x"} ` + text)
+			require.NoError(t, err)
+			return e.(*syntax.LogExpr).Stages
+		}
+		require.Equal(t, (&syntax.LogExpr{Stages: parse(want)}).String(), (&syntax.LogExpr{Stages: withoutUnreadLines(parse(stages))}).String())
+	}
+	f(``, ``)
+	f(`|= "a" | line_format "x"`, `|= "a"`)
+	f(`| line_format "x" | decolorize | keep a | drop b, __error__ | label_format a="{{.b}}" | c="d" or e=5`,
+		`| keep a | drop b, __error__ | label_format a="{{.b}}" | c="d" or e=5`)
+	f(`| line_format "x" | json | line_format "y"`, `| line_format "x" | json`)
+	for _, same := range []string{
+		`| line_format "x" |= "a"`, `| decolorize | pattern "<a>"`, `| line_format "x" | label_format a="{{__line__}}"`,
+		`| line_format "x" | a=1 or (b="c" and __error__="")`, `| line_format "x" | __error_details__!=""`,
+		`| line_format "x" | label_format a="{{.__error__}}"`,
+	} {
+		f(same, same)
+	}
 }
 
 func TestLogPushesLineFilters(t *testing.T) {

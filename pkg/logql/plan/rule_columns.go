@@ -88,14 +88,17 @@ func isStreamLabel(ms []*labels.Matcher, name string) bool {
 	return slices.ContainsFunc(ms, func(m *labels.Matcher) bool { return m.Name == name && !m.Matches("") })
 }
 
-// filterMatchers returns the string comparisons with these names that every entry must pass. Of streams that have the
-// names as labels they select some, so that the others are not read at all.
+// filterMatchers returns the string comparisons with these names that every entry must pass before anything makes or
+// changes labels. Of streams that have the names as labels they select some, so that the others are not read at all.
 func filterMatchers(stages []syntax.Stage, names []string) []*labels.Matcher {
 	var ms []*labels.Matcher
 	for _, s := range stages {
+		if _, ok := s.(*syntax.LineFilter); ok {
+			continue
+		}
 		f, ok := s.(*syntax.LabelFilterStage)
 		if !ok {
-			continue
+			break
 		}
 		filters := []syntax.LabelFilter{f.Filter}
 		if and, ok := f.Filter.(*syntax.AndFilter); ok {

@@ -6,7 +6,6 @@ import (
 	"math"
 	resyntax "regexp/syntax"
 	"slices"
-	"text/template/parse"
 
 	"github.com/grafana/regexp"
 	"github.com/prometheus/prometheus/model/labels"
@@ -195,6 +194,9 @@ func checkIPFilter(f *IPFilter) error {
 	return nil
 }
 
+// CheckRegexp refuses a regular expression as the parser would that stands alone in a query.
+func CheckRegexp(text string) error { return (&parser{}).checkRegexp(text) }
+
 // checkRegexp refuses what is not RE2, and what would take too much memory once compiled. Its error is the cause alone.
 func (p *parser) checkRegexp(text string) error {
 	re, err := resyntax.Parse(text, resyntax.Perl)
@@ -279,7 +281,7 @@ func checkLogfmt(s *Logfmt) error {
 }
 
 func checkLineFormat(s *LineFormat) error {
-	if err := checkTemplate("line", s.Template); err != nil {
+	if _, err := ParseTemplate("line", s.Template); err != nil {
 		return stageErrorf(s, fmt.Errorf("invalid line template: %w", err))
 	}
 	return nil
@@ -296,18 +298,10 @@ func checkLabelFormat(s *LabelFormat) error {
 		}
 		seen[f.Label] = true
 		if f.Source == "" {
-			if err := checkTemplate("label", f.Template); err != nil {
+			if _, err := ParseTemplate("label", f.Template); err != nil {
 				return stageErrorf(s, fmt.Errorf("invalid template for label '%s': %w", f.Label, err))
 			}
 		}
 	}
 	return nil
-}
-
-// checkTemplate checks the grammar of a template. Which functions there are is not the grammar's affair.
-func checkTemplate(name, text string) error {
-	t := parse.New(name)
-	t.Mode = parse.SkipFuncCheck
-	_, err := t.Parse(text, "", "", map[string]*parse.Tree{})
-	return err
 }

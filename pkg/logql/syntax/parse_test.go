@@ -152,6 +152,8 @@ func TestParseErrors(t *testing.T) {
 	f(`{app="x"} | json a="é"`, `parse error : stage '| json a="é"' : cannot parse expression [é]: unexpected char é`)
 	f(`{app="x"} | logfmt a="b.c"`, `parse error : stage '| logfmt a="b.c"' : cannot parse expression [b.c]: unexpected char .`)
 	f(`{app="x"} | line_format "{{"`, `parse error : stage '| line_format "{{"' : invalid line template: template: line:1: unclosed action`)
+	f(`{app="x"} | line_format "{{.a | foo}}"`, `parse error : stage '| line_format "{{.a | foo}}"' : invalid line template: template: line:1: function "foo" not defined`)
+	f(`{app="x"} | label_format b="{{template \"label\"}}"`, `parse error : stage '| label_format b="{{template \"label\"}}"' : invalid template for label 'b': template: label: a template calls itself`)
 	f(`{app="x"} | label_format a=b, a=c`,
 		`parse error : stage '| label_format a=b, a=c' : multiple label name 'a' not allowed in a single format operation`)
 	f(`{app="x"} | label_format __error__=b`, `parse error : stage '| label_format __error__=b' : __error__ cannot be formatted`)

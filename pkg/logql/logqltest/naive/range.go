@@ -29,7 +29,11 @@ func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, 
 	}
 	end := ev.at.Add(-e.Offset)
 	start := end.Add(-e.Range)
-	rows, err := run(e.Log, ev.streams, func(t model.Timestamp) bool { return start < t && t <= end }, false, want)
+	log := *e.Log
+	if e.Op != syntax.OpBytesOverTime && e.Op != syntax.OpBytesRate {
+		log.Stages = withoutUnread(log.Stages)
+	}
+	rows, err := run(&log, ev.streams, func(t model.Timestamp) bool { return start < t && t <= end }, false, want)
 	if err != nil {
 		return nil, err
 	}

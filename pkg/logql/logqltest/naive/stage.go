@@ -71,8 +71,10 @@ func (r *row) parse(s syntax.Stage) error {
 	return nil
 }
 
-// colours are the escape sequences that terminals obey, as the npm package ansi-regex (MIT) finds them.
-var colours = regexp.MustCompile(`[\x{1b}\x{9b}][[\]()#;?]*(?:(?:(?:[a-zA-Z\d]*(?:;[a-zA-Z\d]*)*)?\x07)|(?:(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PRZcf-ntqry=><~]))`)
+// colours are the escape sequences that terminals obey, by the expression of github.com/chalk/strip-ansi. It also takes
+// what is left of one where a line is cut.
+var colours = regexp.MustCompile("[\u001B\u009B][[\\]()#;?]*(?:(?:(?:[a-zA-Z\\d]*(?:;[a-zA-Z\\d]*)*)?\u0007)|" +
+	"(?:(?:\\d{1,4}(?:;\\d{0,4})*)?[\\dA-PRZcf-ntqry=><~]))")
 
 func (r *row) keepsLine(f *syntax.LineFilter) (bool, error) {
 	for _, alt := range f.Any {

@@ -2,6 +2,7 @@ package naive
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -43,6 +44,32 @@ func (r *row) labelFormat(s *syntax.LabelFormat) error {
 		}
 	}
 	return nil
+}
+
+// withoutUnread leaves out the stages that write a line when no stage behind them asks for the line or for errors. In a
+// range that does not count bytes they do nothing, and cannot fail; Loki leaves them out there, too.
+func withoutUnread(stages []syntax.Stage) []syntax.Stage {
+	var left []syntax.Stage
+	for i, s := range stages {
+		switch s.(type) {
+		case *syntax.LineFormat, *syntax.Decolorize:
+			if !slices.ContainsFunc(stages[i+1:], asksForLine) {
+				continue
+			}
+		}
+		left = append(left, s)
+	}
+	return left
+}
+
+func asksForLine(s syntax.Stage) bool {
+	switch s.(type) {
+	case *syntax.LineFormat, *syntax.Decolorize, *syntax.Drop, *syntax.Keep, *syntax.Distinct:
+		return false
+	case *syntax.LabelFilterStage, *syntax.LabelFormat:
+		return strings.Contains(s.String(), "__line__") || strings.Contains(s.String(), "__error")
+	}
+	return true
 }
 
 // execute runs a template; ok is false when it failed, which the row notes.
