@@ -31,7 +31,7 @@ var layers = map[string][]string{
 	"logql/logqltest": {"logql/syntax", "logql/pipeline", "logql/plan", "logql/engine", "logql/logqltest/naive", "storage"},
 
 	// Not the pipeline, the plan, the engine: it is what they are compared with.
-	"logql/logqltest/naive": {"logql/syntax"},
+	"logql/logqltest/naive": {"logql/syntax", "logql/template"},
 
 	"logdb/head":    {"logdb/record", "logdb/chunk", "logdb/index", "wire", "derive", "storage"},
 	"logdb/block":   {"logdb/chunk", "logdb/index", "storage"},

@@ -29,6 +29,7 @@ func (p *Pipeline) newLabelFormatOp(s *syntax.LabelFormat) (op, error) {
 	o := &labelFormatOp{}
 	for _, f := range s.Formats {
 		if f.Source == ErrorLabel || f.Source == ErrorDetailsLabel {
+			p.Needs.AddName(f.Source)
 			continue // as in Loki, where the error is no label to a rename
 		}
 		format := labelFormat{label: f.Label, source: f.Source}

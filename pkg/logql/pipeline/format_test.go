@@ -58,13 +58,13 @@ func TestFormatNeeds(t *testing.T) {
 		require.Equal(t, strings.Contains(stages, "line") || strings.Contains(stages, "decolorize"), p.ChangesLines)
 	}
 	f(`| line_format "{{.a}}"`, false, false, "a")
-	f(`| line_format "{{.a}} {{.b}} {{.__error__}}"`, true, false, "a", "b") // it may be too long
+	f(`| line_format "{{.a}} {{.b}} {{.__error__}}"`, true, false, "a", "b", ErrorLabel) // it may be too long
 	f(`| line_format "{{range .}}{{.}}{{end}}"`, true, true)
 	f(`| label_format a=b, c="{{.d | upper}}"`, false, false, "b", "d")
 	f(`| label_format a="{{ __timestamp__ }}"`, false, false)
-	f(`| label_format a=__error__, b="{{.}}"`, false, true)
+	f(`| label_format a=__error__, b="{{.}}"`, false, true, ErrorLabel)
 	f(`| decolorize`, true, false)
-	f(`| drop a, b="c", __error__=~"x"`, false, false, "b")
+	f(`| drop a, b="c", __error__=~"x"`, false, false, "b", ErrorLabel)
 	f(`| keep a, b="c"`, false, false, "b")
 
 	p, err := Compile(stagesOf(t, `| label_format a="{{len __line__}}"`), Options{})

@@ -34,10 +34,10 @@ type logfmtExtraction struct {
 
 // logfmtKey is what was learned of a key.
 type logfmtKey struct {
-	token  string       // as it stands in the line, with the equals sign
-	name   *foundName   // of its value; nil when nobody reads it, or there is a list
-	listed []int        // in the list
-	next   *logfmtKey   // the one that followed it last time
+	token  string     // as it stands in the line, with the equals sign
+	name   *foundName // of its value; nil when nobody reads it, or there is a list
+	listed []int      // in the list
+	next   *logfmtKey // the one that followed it last time
 }
 
 // logfmtKeysMax bounds the keys that are remembered from line to line.

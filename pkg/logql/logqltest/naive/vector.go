@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+	"github.com/woodshed-logs/woodshed/pkg/logql/template"
 )
 
 // vector returns the samples of an instant, in order of labels unless the expression sorts them.
@@ -76,8 +77,20 @@ func asks(r *syntax.RangeAggregation, g *syntax.Grouping) asked {
 			names = append(names, readBy(&syntax.LabelFilterStage{Filter: f})...)
 		}
 	}
-	for _, s := range r.Log.Stages {
-		names = append(names, readBy(s)...)
+	lineRead := r.Op == syntax.OpBytesOverTime || r.Op == syntax.OpBytesRate
+	for _, s := range slices.Backward(r.Log.Stages) {
+		switch s.(type) {
+		case *syntax.LineFormat, *syntax.Decolorize:
+			if !lineRead {
+				continue // as in Loki it is left out
+			}
+		case *syntax.LabelFilterStage, *syntax.Drop, *syntax.Keep:
+		default:
+			lineRead = true
+		}
+		read := readBy(s)
+		lineRead = lineRead || slices.Contains(read, errorLabel)
+		names = append(names, read...)
 	}
 	a := asked{labels: map[string]bool{}}
 	for _, name := range names {
@@ -112,17 +125,40 @@ func readBy(s syntax.Stage) []string {
 				names = append(names, f.Label)
 			}
 		})
+	case *syntax.Drop:
+		names = comparedBy(s.Labels)
+	case *syntax.Keep:
+		names = comparedBy(s.Labels)
 	case *syntax.LineFormat:
-		return []string{"."}
+		return readByTemplate(s.Template)
 	case *syntax.LabelFormat:
 		for _, f := range s.Formats {
 			if f.Source == "" {
-				return []string{"."}
+				names = append(names, readByTemplate(f.Template)...)
+			} else {
+				names = append(names, f.Source)
 			}
-			names = append(names, f.Source)
 		}
 	}
 	return names
+}
+
+func comparedBy(picks []syntax.LabelPick) []string {
+	var names []string
+	for _, p := range picks {
+		if p.Matcher != nil {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+func readByTemplate(text string) []string {
+	t, err := template.Compile("line", text)
+	if err != nil || t.Reads().AllNames {
+		return []string{"."}
+	}
+	return t.Reads().Names
 }
 
 // constant returns the value of an expression of numbers alone.
