@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
 )
 
@@ -24,6 +26,7 @@ type ranking struct {
 // topK keeps the best samples of each step. Of equal ones that of the series that comes first in the answer is the better;
 // what is not a number is worse than any.
 func (q *query) topK(ctx context.Context, n *plan.TopK, input []Series) ([]Series, error) {
+	sortByLabels(input)
 	keys := newGroupNumbers(n.Group)
 	groups := make([]int32, len(input))
 	for i, s := range input {
@@ -66,6 +69,11 @@ func (q *query) topK(ctx context.Context, n *plan.TopK, input []Series) ([]Serie
 		return nil, err
 	}
 	return out.result(q), nil
+}
+
+// sortByLabels puts series in the order of the answer. Most are in it; label_replace leaves others.
+func sortByLabels(series []Series) {
+	slices.SortStableFunc(series, func(a, b Series) int { return labels.Compare(a.Labels, b.Labels) })
 }
 
 // worse reports whether a would have to leave before b.
@@ -122,6 +130,7 @@ func (q *query) sortSeries(n *plan.Sort, input []Series) []Series {
 	if !q.Instant {
 		return input
 	}
+	sortByLabels(input)
 	slices.SortStableFunc(input, func(a, b Series) int {
 		x, y := a.Samples[0].Value, b.Samples[0].Value
 		switch xNaN, yNaN := math.IsNaN(x), math.IsNaN(y); {

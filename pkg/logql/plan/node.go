@@ -62,7 +62,9 @@ type Range struct {
 }
 
 // InOrder reports whether entries must be read in the order of time. Then there is one scan.
-func (n *Range) InOrder() bool { return n.Op == syntax.OpRateCounter }
+func (n *Range) InOrder() bool {
+	return n.Op == syntax.OpRateCounter || n.Op == syntax.OpFirstOverTime || n.Op == syntax.OpLastOverTime
+}
 
 // Count is a Range whose entries the store counts. The scans have no filters, and there are no stages.
 type Count struct {
