@@ -64,8 +64,8 @@ func TestFormatNeeds(t *testing.T) {
 	f(`| label_format a="{{ __timestamp__ }}"`, false, false)
 	f(`| label_format a=__error__, b="{{.}}"`, false, true, ErrorLabel)
 	f(`| decolorize`, true, false)
-	f(`| drop a, b="c", __error__=~"x"`, false, false, "b", ErrorLabel)
-	f(`| keep a, b="c"`, false, false, "b")
+	f(`| drop a, b="c", __error__=~"x"`, false, false)
+	f(`| keep a, b="c"`, false, false)
 
 	p, err := Compile(stagesOf(t, `| label_format a="{{len __line__}}"`), Options{})
 	require.NoError(t, err)

@@ -7,15 +7,10 @@ import (
 )
 
 // keepOp is | keep: it takes all labels away but those it names, of which those with a matcher only stay where it holds.
-// An error stays whatever it says.
+// An error stays whatever it says. As drop it needs nothing of an entry.
 type keepOp struct {
 	picks   []syntax.LabelPick
 	removed []string
-}
-
-func newKeepOp(s *syntax.Keep, needs *Needs) op {
-	addMatchers(needs, s.Labels)
-	return &keepOp{picks: s.Labels}
 }
 
 func (o *keepOp) apply(r *row) bool {

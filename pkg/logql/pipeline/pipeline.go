@@ -285,9 +285,9 @@ func (p *Pipeline) compileOp(s syntax.Stage) (op, error) {
 		p.Needs.Line, p.ChangesLines = true, true
 		return &decolorizeOp{}, nil
 	case *syntax.Drop:
-		return newDropOp(s, &p.Needs), nil
+		return &dropOp{s.Labels}, nil
 	case *syntax.Keep:
-		return newKeepOp(s, &p.Needs), nil
+		return &keepOp{picks: s.Labels}, nil
 	case *syntax.Distinct:
 		return newDistinctOp(s, &p.Needs), nil
 	}
