@@ -30,9 +30,7 @@ func (ev *evaluation) window(e *syntax.RangeAggregation, want asked) ([]Sample, 
 	end := ev.at.Add(-e.Offset)
 	start := end.Add(-e.Range)
 	log := *e.Log
-	if e.Op != syntax.OpBytesOverTime && e.Op != syntax.OpBytesRate {
-		log.Stages = withoutUnread(log.Stages)
-	}
+	log.Stages = stagesOf(e)
 	rows, err := run(&log, ev.streams, func(t model.Timestamp) bool { return start < t && t <= end }, false, want)
 	if err != nil {
 		return nil, err

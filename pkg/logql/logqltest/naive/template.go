@@ -46,9 +46,14 @@ func (r *row) labelFormat(s *syntax.LabelFormat) error {
 	return nil
 }
 
-// withoutUnread leaves out the stages that write a line when no stage behind them asks for the line or for errors. In a
-// range that does not count bytes they do nothing, and cannot fail; Loki leaves them out there, too.
-func withoutUnread(stages []syntax.Stage) []syntax.Stage {
+// stagesOf returns the stages of a range that have something to do. Where bytes are not counted, those that write a line of
+// which no stage behind asks for the line or for errors have not; they cannot fail, nor do they read labels. Loki leaves
+// them out, too.
+func stagesOf(e *syntax.RangeAggregation) []syntax.Stage {
+	stages := e.Log.Stages
+	if e.Op == syntax.OpBytesOverTime || e.Op == syntax.OpBytesRate {
+		return stages
+	}
 	var left []syntax.Stage
 	for i, s := range stages {
 		switch s.(type) {

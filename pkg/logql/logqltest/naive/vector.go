@@ -77,20 +77,8 @@ func asks(r *syntax.RangeAggregation, g *syntax.Grouping) asked {
 			names = append(names, readBy(&syntax.LabelFilterStage{Filter: f})...)
 		}
 	}
-	lineRead := r.Op == syntax.OpBytesOverTime || r.Op == syntax.OpBytesRate
-	for _, s := range slices.Backward(r.Log.Stages) {
-		switch s.(type) {
-		case *syntax.LineFormat, *syntax.Decolorize:
-			if !lineRead {
-				continue // as in Loki it is left out
-			}
-		case *syntax.LabelFilterStage, *syntax.Drop, *syntax.Keep:
-		default:
-			lineRead = true
-		}
-		read := readBy(s)
-		lineRead = lineRead || slices.Contains(read, errorLabel)
-		names = append(names, read...)
+	for _, s := range stagesOf(r) {
+		names = append(names, readBy(s)...)
 	}
 	a := asked{labels: map[string]bool{}}
 	for _, name := range names {
@@ -106,7 +94,8 @@ func asks(r *syntax.RangeAggregation, g *syntax.Grouping) asked {
 	return a
 }
 
-// readBy returns the names that a stage reads, "." for what a template may read.
+// readBy returns the names that a stage reads, "." for all. Drop and keep read none: what they compare concerns whoever reads
+// the label behind them.
 func readBy(s syntax.Stage) []string {
 	var names []string
 	switch s := s.(type) {
@@ -125,10 +114,6 @@ func readBy(s syntax.Stage) []string {
 				names = append(names, f.Label)
 			}
 		})
-	case *syntax.Drop:
-		names = comparedBy(s.Labels)
-	case *syntax.Keep:
-		names = comparedBy(s.Labels)
 	case *syntax.LineFormat:
 		return readByTemplate(s.Template)
 	case *syntax.LabelFormat:
@@ -138,16 +123,6 @@ func readBy(s syntax.Stage) []string {
 			} else {
 				names = append(names, f.Source)
 			}
-		}
-	}
-	return names
-}
-
-func comparedBy(picks []syntax.LabelPick) []string {
-	var names []string
-	for _, p := range picks {
-		if p.Matcher != nil {
-			names = append(names, p.Name)
 		}
 	}
 	return names
