@@ -1,10 +1,12 @@
 package pipeline
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
 	"github.com/buger/jsonparser"
+	"github.com/grafana/regexp"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 
@@ -99,4 +101,106 @@ func BenchmarkJSON(b *testing.B) {
 	b.Run("text", func(b *testing.B) {
 		run(b, benchBatch(func(int) string { return "no JSON at all" }), "| json", all)
 	})
+}
+
+func benchLogfmtLine(i int) string {
+	level := []string{"info", "info", "debug", "warn"}[i&3]
+	optional := ""
+	if i%5 == 0 {
+		optional = "retry=true "
+	}
+	return fmt.Sprintf(`ts=2026-03-01T12:%02d:%02d.%06dZ level=%s caller=http/server.go:%d msg="request handled" %s`+
+		`method=GET path=/api/v1/items/%d status=%d duration_ms=%d.%03d bytes=%d client_ip=10.%d.%d.7 agent="Mozilla/5.0 (X11; Linux x86_64)" `+
+		`trace_id=%032x user=user-%d`,
+		i/60%60, i%60, i*977%1000000, level, 40+i%900, optional, i*31%10000, 200+i%4*100, i%900, i%1000, i*97%100000, i%256, i*3%256, i*7919, i%500)
+}
+
+// scanLogfmt is the fastest scanner that does nothing but find all keys and values.
+func scanLogfmt(line []byte) (pairs int) {
+	for i := 0; i < len(line); i++ {
+		for i < len(line) && line[i] != '=' {
+			i++
+		}
+		if i++; i >= len(line) {
+			return pairs
+		}
+		pairs++
+		if line[i] == '"' {
+			for i++; i < len(line) && line[i] != '"'; i++ {
+				if line[i] == '\\' {
+					i++
+				}
+			}
+			continue
+		}
+		for i < len(line) && line[i] > ' ' {
+			i++
+		}
+	}
+	return pairs
+}
+
+func BenchmarkLogfmt(b *testing.B) {
+	batch := benchBatch(benchLogfmtLine)
+	b.Run("primitive=scanner", func(b *testing.B) {
+		perLine(b, batch, func(line []byte) {
+			if scanLogfmt(line) < 13 {
+				b.Fatal("pairs are missing")
+			}
+		})
+	})
+	b.Run("keys=none", func(b *testing.B) { run(b, batch, "| logfmt", Options{}) })
+	b.Run("keys=early", func(b *testing.B) { run(b, batch, "| logfmt", wants("level")) })
+	b.Run("keys=late", func(b *testing.B) { run(b, batch, "| logfmt", wants("user")) })
+	b.Run("keys=5", func(b *testing.B) {
+		run(b, batch, "| logfmt", wants("level", "status", "client_ip", "duration_ms", "path"))
+	})
+	b.Run("keys=all", func(b *testing.B) { run(b, batch, "| logfmt", all) })
+	b.Run("list=2", func(b *testing.B) { run(b, batch, `| logfmt status, ip="client_ip"`, all) })
+	b.Run("text", func(b *testing.B) {
+		run(b, benchBatch(func(i int) string { return fmt.Sprint("Connection from 10.0.0.7 port ", i, " closed by remote host") }), "| logfmt", all)
+	})
+}
+
+func benchAccessLine(i int) string {
+	return fmt.Sprintf(`10.%d.%d.7 - user-%d [01/Mar/2026:12:%02d:%02d +0000] "GET /api/v1/items/%d?page=%d HTTP/1.1" %d %d "https://example.com/shop/items" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36" rt=%d.%03d`,
+		i%256, i*3%256, i%500, i/60%60, i%60, i*31%10000, i%9, 200+i%4*100, i*97%100000, i%9, i%1000)
+}
+
+func BenchmarkPattern(b *testing.B) {
+	batch := benchBatch(benchAccessLine)
+	const stage = "| pattern `<ip> - <user> [<_>] \"<method> <path> <_>\" <status> <size> <_>`"
+	literals := [][]byte{[]byte(" - "), []byte(" ["), []byte(`] "`), []byte(" "), []byte(" "), []byte(`" `), []byte(" "), []byte(" ")}
+	b.Run("primitive=Index", func(b *testing.B) {
+		perLine(b, batch, func(line []byte) {
+			for _, l := range literals {
+				line = line[bytes.Index(line, l)+len(l):]
+			}
+		})
+	})
+	b.Run("keys=status", func(b *testing.B) { run(b, batch, stage, wants("status")) })
+	b.Run("keys=all", func(b *testing.B) { run(b, batch, stage, all) })
+}
+
+func BenchmarkRegexp(b *testing.B) {
+	batch := benchBatch(benchAccessLine)
+	const expression = `"(?P<method>[A-Z]+) (?P<path>[^ ?]+)[^"]*" (?P<status>\d+) (?P<size>\d+)`
+	re := regexp.MustCompile(expression)
+	b.Run("primitive=FindSubmatchIndex", func(b *testing.B) {
+		perLine(b, batch, func(line []byte) {
+			if re.FindSubmatchIndex(line) == nil {
+				b.Fatal("no match")
+			}
+		})
+	})
+	b.Run("keys=status", func(b *testing.B) { run(b, batch, "| regexp `"+expression+"`", wants("status")) })
+	b.Run("keys=all", func(b *testing.B) { run(b, batch, "| regexp `"+expression+"`", all) })
+	b.Run("match=1%", func(b *testing.B) { run(b, batch, "| regexp `rt=(?P<rt>7\\.[0-9]77)`", all) })
+}
+
+func BenchmarkUnpack(b *testing.B) {
+	batch := benchBatch(func(i int) string {
+		return fmt.Sprintf(`{"pod":"api-%d","node":"node-%d","_entry":%q}`, i%9, i%50, benchLogfmtLine(i))
+	})
+	b.Run("all", func(b *testing.B) { run(b, batch, "| unpack", all) })
 }

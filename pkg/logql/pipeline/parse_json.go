@@ -28,7 +28,7 @@ type jsonObject struct {
 
 // jsonKey is what was learned of a key.
 type jsonKey struct {
-	token  string      // as it stands in the line, with its quotes and the colon
+	token  keyToken    // as it stands in the line, with its quotes and the colon
 	name   *foundName  // of its value; nil when nobody reads it
 	inside *jsonObject // of what stands in it when it is an object; nil when nobody reads any of that
 	next   *jsonKey    // the one that followed it last time
@@ -173,12 +173,12 @@ func (o *jsonOp) key(object *jsonObject, last *jsonKey, line string, i int) (key
 		key = object.first
 	}
 	if key != nil {
-		if strings.HasPrefix(line[i:], key.token) {
-			return key, i + len(key.token), ""
+		if key.token.begins(bytesOf(line), i) {
+			return key, i + len(key.token.text), ""
 		}
 		// Perhaps it is one that is not always there.
-		if key = key.next; key != nil && strings.HasPrefix(line[i:], key.token) {
-			return key, i + len(key.token), ""
+		if key = key.next; key != nil && key.token.begins(bytesOf(line), i) {
+			return key, i + len(key.token.text), ""
 		}
 	}
 	if line[i] != '"' {
@@ -222,7 +222,7 @@ func (o *jsonOp) learn(object *jsonObject, raw string) (key *jsonKey, fault stri
 		return unreadKey, ""
 	}
 	path := appendNestedName([]byte(object.prefix), text)
-	key = &jsonKey{token: `"` + raw + `":`, name: o.finder.name(path)}
+	key = &jsonKey{token: newKeyToken(`"` + raw + `":`), name: o.finder.name(path)}
 	if len(path) <= labelNameBytesMax && o.finder.wanted.mayWantPrefix(string(path)) {
 		key.inside = &jsonObject{prefix: string(path)}
 	}
@@ -233,6 +233,6 @@ func (o *jsonOp) learn(object *jsonObject, raw string) (key *jsonKey, fault stri
 	if object.keys == nil {
 		object.keys = map[string]*jsonKey{}
 	}
-	object.keys[key.token[1:len(raw)+1]] = key
+	object.keys[key.token.text[1:len(raw)+1]] = key
 	return key, ""
 }

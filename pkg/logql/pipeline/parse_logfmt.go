@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -34,9 +36,10 @@ type logfmtExtraction struct {
 
 // logfmtKey is what was learned of a key.
 type logfmtKey struct {
-	token  string     // as it stands in the line, with the equals sign
+	token  keyToken   // as it stands in the line, with the equals sign
 	name   *foundName // of its value; nil when nobody reads it, or there is a list
 	listed []int      // in the list
+	isRead bool       // there is a name, or it is in the list
 	next   *logfmtKey // the one that followed it last time
 }
 
@@ -84,35 +87,36 @@ func (o *logfmtOp) apply(r *row) bool {
 	}
 	o.finder.begin(r)
 	o.beginList(r)
+	line := bytesOf(r.Line)
 	var last *logfmtKey // the key before
-	for i := logfmtSpace(r.Line, 0); i < len(r.Line); i = logfmtSpace(r.Line, i) {
-		expected := o.first
+	for i := logfmtSpace(r.Line, 0); i < len(line); i = logfmtSpace(r.Line, i) {
+		key := o.first
 		if last != nil {
-			expected = last.next
+			key = last.next
 		}
-		var key *logfmtKey
 		var fault logfmtFault
-		if expected != nil && strings.HasPrefix(r.Line[i:], expected.token) {
-			key = expected
-			i += len(key.token)
-		} else if key, i, fault = o.key(r, last, i); key != nil {
-			// its value comes
-		} else if fault == "" {
-			continue // a key without one
+		if key != nil && key.token.begins(line, i) {
+			i += len(key.token.text)
+		} else if key, i, fault = o.key(r, last, i); key == nil && fault == "" {
+			continue // a key without a value
 		}
 		if fault == "" {
 			last = key
-			i, fault = o.value(r, key, i)
+			from := i
+			if i = logfmtWord(line, i); i == len(line) || line[i] <= ' ' {
+				if key.isRead {
+					o.give(r, key, r.Line[from:i])
+				}
+				continue
+			}
+			i, fault = o.quoted(r, key, from, i)
 		}
-		if fault == "" {
-			continue
-		}
-		if o.strict {
+		if fault != "" && o.strict {
 			r.fail(classLogfmt, logfmtDetails(r, i, fault))
 			break
 		}
-		if fault != faultQuoted {
-			i = logfmtWordEnd(r.Line, i)
+		if fault != "" && fault != faultQuoted {
+			i = logfmtBlank(r.Line, i)
 		}
 	}
 	return true
@@ -138,29 +142,36 @@ func logfmtSpace(s string, i int) int {
 	return i
 }
 
-func logfmtWordEnd(s string, i int) int {
+// logfmtBlank returns the index of the next white space.
+func logfmtBlank(s string, i int) int {
 	for i < len(s) && s[i] > ' ' {
 		i++
 	}
 	return i
 }
 
-// logfmtEnds marks the bytes that end a key or a value without quotes, rightly or not.
-var logfmtEnds = func() (ends [256]bool) {
-	for c := range ' ' + 1 {
-		ends[c] = true
+// logfmtWord returns the index of what ends the key or value at i that has no quotes, rightly or not: white space, an equals
+// sign, a quote.
+func logfmtWord(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		// Of the bits for bytes up to a space only the lowest is sure; so are those of zeroBytes.
+		blank := (w - (' '+1)*eachByte) &^ w & highBits
+		if found := blank | zeroBytes(w^'='*eachByte) | zeroBytes(w^'"'*eachByte); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
 	}
-	ends['='], ends['"'] = true, true
-	return ends
-}()
+	for i < len(b) && b[i] > ' ' && b[i] != '=' && b[i] != '"' {
+		i++
+	}
+	return i
+}
 
 // key reads the key at i, which is perhaps not the one that was expected, and returns the index behind its equals sign. A
 // key without one is nil. At a fault the index is that of the fault.
 func (o *logfmtOp) key(r *row, last *logfmtKey, i int) (key *logfmtKey, end int, fault logfmtFault) {
 	line := r.Line
-	for end = i; end < len(line) && !logfmtEnds[line[end]]; {
-		end++
-	}
+	end = logfmtWord(bytesOf(line), i)
 	text := line[i:end]
 	switch {
 	case end < len(line) && line[end] == '"':
@@ -198,7 +209,7 @@ func (o *logfmtOp) learn(text string) *logfmtKey {
 	if key, ok := o.keys[text]; ok {
 		return key
 	}
-	key := &logfmtKey{token: text + "="}
+	key := &logfmtKey{token: newKeyToken(text + "=")}
 	name := appendLabelName(nil, text)
 	if o.list == nil {
 		key.name = o.finder.name(name)
@@ -208,48 +219,39 @@ func (o *logfmtOp) learn(text string) *logfmtKey {
 			key.listed = append(key.listed, i)
 		}
 	}
-	if key.name == nil && key.listed == nil && len(o.keys) >= logfmtKeysMax {
+	key.isRead = key.name != nil || key.listed != nil
+	if !key.isRead && len(o.keys) >= logfmtKeysMax {
 		return unreadPair // the keys that are read stay known, however many others there are
 	}
-	o.keys[key.token[:len(text)]] = key
+	o.keys[key.token.text[:len(text)]] = key
 	return key
 }
 
-// value reads the value at i, and returns the index behind it; at a fault, that of the fault.
-func (o *logfmtOp) value(r *row, key *logfmtKey, i int) (end int, fault logfmtFault) {
-	line := r.Line
-	if i < len(line) && line[i] == '"' {
-		return o.quoted(r, key, i)
+// quoted reads the value at i when it is in quotes, and returns the index behind it; at a fault, that of the fault. A value
+// without quotes has one where its text ends.
+func (o *logfmtOp) quoted(r *row, key *logfmtKey, i, textEnd int) (end int, fault logfmtFault) {
+	switch {
+	case r.Line[textEnd] == '=':
+		return textEnd, faultEquals
+	case textEnd > i:
+		return textEnd, faultQuote
 	}
-	for end = i; end < len(line) && !logfmtEnds[line[end]]; {
-		end++
-	}
-	if end < len(line) && line[end] > ' ' {
-		if line[end] == '=' {
-			return end, faultEquals
-		}
-		return end, faultQuote
-	}
-	o.give(r, key, line[i:end])
-	return end, ""
-}
-
-func (o *logfmtOp) quoted(r *row, key *logfmtKey, i int) (end int, fault logfmtFault) {
 	if end = jsonStringEnd(r.Line, i+1); end < 0 {
 		return len(r.Line), faultUnfinished
 	}
 	raw := r.Line[i+1 : end-1]
-	isRead := key.name != nil || key.listed != nil
-	if (isRead || o.strict) && strings.IndexByte(raw, '\\') >= 0 {
+	if (key.isRead || o.strict) && strings.IndexByte(raw, '\\') >= 0 {
 		unescaped, ok := appendUnescaped(r.scratch[:0], raw, &logfmtEscapes)
 		if r.scratch = unescaped; !ok {
 			return end, faultQuoted
 		}
-		if isRead {
+		if key.isRead {
 			raw = r.text(unescaped)
 		}
 	}
-	o.give(r, key, raw)
+	if key.isRead {
+		o.give(r, key, raw)
+	}
 	return end, ""
 }
 

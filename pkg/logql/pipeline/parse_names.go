@@ -53,6 +53,8 @@ type finder struct {
 	names  map[string]*foundName
 	row    uint64
 	before int // how many own labels the row had when the parser began
+	// lengths has a bit for the length of each of their names, modulo 64: most names are not among them at a glance.
+	lengths uint64
 	// reused are the labels among those that the parser made its own: they had been removed.
 	reused []int
 }
@@ -69,6 +71,10 @@ func (f *finder) prepare(w *wanted) {
 func (f *finder) begin(r *row) {
 	f.row++
 	f.before, f.reused = len(r.own), f.reused[:0]
+	f.lengths = 0
+	for i := range r.own {
+		f.lengths |= 1 << (len(r.own[i].Name) & 63)
+	}
 }
 
 func (f *finder) mark(r *row) made { return made{own: len(r.own), reused: len(f.reused)} }
@@ -158,6 +164,9 @@ func (f *finder) suffix(n *foundName) *foundName {
 
 // findBefore is row.find among the labels that were there before the parser began.
 func (f *finder) findBefore(r *row, n *foundName) int {
+	if f.lengths>>(len(n.text)&63)&1 == 0 {
+		return -1
+	}
 	for i := range r.own[:f.before] {
 		if r.own[i].Name == n.text {
 			return i
@@ -186,9 +195,46 @@ const (
 // zeroBytes has the high bit set of each byte that is 0 in w; of those above the lowest such, perhaps of others, too.
 func zeroBytes(w uint64) uint64 { return (w - eachByte) &^ w & highBits }
 
+// bytesOf returns the bytes of a text, not to be written to.
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // read only
+}
+
+// keyToken is a text that is expected at some place of many lines, and is compared in words.
+type keyToken struct {
+	text        string
+	first, last uint64 // eight bytes each; first under the mask, last only when there are more than eight
+	mask        uint64
+}
+
+func newKeyToken(text string) keyToken {
+	t := keyToken{text: text, mask: ^uint64(0)}
+	var first [8]byte
+	n := copy(first[:], text)
+	t.first = binary.LittleEndian.Uint64(first[:])
+	if n < 8 {
+		t.mask = 1<<(8*n) - 1
+	} else {
+		t.last = binary.LittleEndian.Uint64([]byte(text[len(text)-8:]))
+	}
+	return t
+}
+
+// begins reports whether the text stands at i.
+func (t *keyToken) begins(b []byte, i int) bool {
+	n := len(t.text)
+	if i+max(n, 8) > len(b) {
+		return n <= len(b)-i && string(b[i:i+n]) == t.text
+	}
+	if binary.LittleEndian.Uint64(b[i:])&t.mask != t.first {
+		return false
+	}
+	return n <= 8 || binary.LittleEndian.Uint64(b[i+n-8:]) == t.last && (n <= 16 || string(b[i:i+n]) == t.text)
+}
+
 // isPlain reports whether a text is ASCII without a backslash: neither escaped nor possibly invalid.
 func isPlain(s string) bool {
-	b := unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // read only
+	b := bytesOf(s)
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])

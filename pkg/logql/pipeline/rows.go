@@ -132,12 +132,9 @@ func (p *program) save(b *Batch, i int) {
 	st := &b.rows[i]
 	st.line, st.value, st.own, st.removed = r.Line, r.Value, nil, nil
 	if n := len(r.own); n > 0 {
-		st.own = p.arena.labels.take(n)[:0]
-		for _, l := range r.own {
-			if !l.gone {
-				st.own = append(st.own, l)
-			}
-		}
+		st.own = p.arena.labels.take(n)
+		copy(st.own, r.own)
+		st.own = withoutGone(st.own)
 	}
 	if n := len(r.removed); n > 0 {
 		st.removed = p.arena.names.take(n)
@@ -164,6 +161,21 @@ func (o *labelOp) apply(r *row) bool {
 func newLabelOp(f syntax.LabelFilter, needs *Needs) (op, error) {
 	t, err := newLabelTest(f, needs)
 	return &labelOp{test: t}, err
+}
+
+// withoutGone takes removed labels out of the list, which as a rule has none.
+func withoutGone(list []Label) []Label {
+	kept := 0
+	for i := range list {
+		if list[i].gone {
+			continue
+		}
+		if kept < i {
+			list[kept] = list[i]
+		}
+		kept++
+	}
+	return list[:kept]
 }
 
 // parserOp is a parser that may fail. What it cannot read matters only as long as somebody waits for a label: a metric
