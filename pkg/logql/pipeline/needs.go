@@ -1,6 +1,10 @@
 package pipeline
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Needs is what a pipeline, or whoever comes after it, reads of an entry.
 type Needs struct {
@@ -39,27 +43,55 @@ func (n *Needs) Add(other Needs) {
 type wanted struct {
 	all      bool
 	errors   bool
-	names    map[string]bool // read under this name
-	relevant map[string]bool // read under this name or under this name and "_extracted"
+	names    nameSet // read under this name
+	relevant nameSet // read under this name or under this name and "_extracted"
+}
+
+// nameSet is a set of names. There are few, as a rule, and most that are asked for have another length than each.
+type nameSet struct {
+	list   []string
+	byName map[string]bool // of long lists
+}
+
+// nameListMax is how many names are compared one by one.
+const nameListMax = 8
+
+func newNameSet(names map[string]bool) nameSet {
+	s := nameSet{list: slices.Collect(maps.Keys(names))}
+	if len(s.list) > nameListMax {
+		s.byName = names
+	}
+	return s
+}
+
+func (s *nameSet) has(name string) bool {
+	if s.byName != nil {
+		return s.byName[name]
+	}
+	for _, n := range s.list {
+		if n == name {
+			return true
+		}
+	}
+	return false
 }
 
 func newWanted(n Needs) *wanted {
-	w := &wanted{all: n.AllNames, errors: n.Errors, names: map[string]bool{}, relevant: map[string]bool{}}
+	relevant := map[string]bool{}
 	for name := range n.Names {
-		w.names[name] = true
-		w.relevant[name] = true
+		relevant[name] = true
 		if base, ok := strings.CutSuffix(name, ExtractedSuffix); ok {
-			w.relevant[base] = true
+			relevant[base] = true
 		}
 	}
-	return w
+	return &wanted{all: n.AllNames, errors: n.Errors, names: newNameSet(n.Names), relevant: newNameSet(relevant)}
 }
 
 // wants reports whether somebody reads the label.
-func (w *wanted) wants(name string) bool { return w.all || w.names[name] }
+func (w *wanted) wants(name string) bool { return w.all || w.names.has(name) }
 
 // mayWant reports whether somebody reads what would be extracted as name: under it or, after a clash, under another.
-func (w *wanted) mayWant(name string) bool { return w.all || w.relevant[name] }
+func (w *wanted) mayWant(name string) bool { return w.all || w.relevant.has(name) }
 
 // satisfied reports whether no parser can add to the row what somebody reads: everything is there, or is the stream's or the
 // metadata's, which whatever a parser finds gives way to.
@@ -67,7 +99,7 @@ func (w *wanted) satisfied(r *row) bool {
 	if w.all || w.errors {
 		return false
 	}
-	for name := range w.names {
+	for _, name := range w.names.list {
 		i := r.find(name)
 		switch {
 		case i >= 0 && r.own[i].Parsed:
@@ -86,7 +118,7 @@ func (w *wanted) mayWantPrefix(prefix string) bool {
 	if w.all {
 		return true
 	}
-	for name := range w.relevant {
+	for _, name := range w.relevant.list {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

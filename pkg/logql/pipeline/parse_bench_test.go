@@ -204,3 +204,11 @@ func BenchmarkUnpack(b *testing.B) {
 	})
 	b.Run("all", func(b *testing.B) { run(b, batch, "| unpack", all) })
 }
+
+// What an entry costs without any parser.
+func BenchmarkRow(b *testing.B) {
+	batch := benchBatch(benchLogfmtLine)
+	b.Run("keys=none", func(b *testing.B) { run(b, batch, "| regexp `(?P<a>x)`", Options{}) })
+	b.Run("keys=one", func(b *testing.B) { run(b, batch, "| regexp `(?P<a>x)`", wants("user")) })
+	b.Run("keys=all", func(b *testing.B) { run(b, batch, "| regexp `(?P<a>\x01)`", all) })
+}

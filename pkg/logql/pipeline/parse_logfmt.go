@@ -89,7 +89,13 @@ func (o *logfmtOp) apply(r *row) bool {
 	o.beginList(r)
 	line := bytesOf(r.Line)
 	var last *logfmtKey // the key before
-	for i := logfmtSpace(r.Line, 0); i < len(line); i = logfmtSpace(r.Line, i) {
+	for i := 0; ; {
+		for i < len(line) && line[i] <= ' ' {
+			i++
+		}
+		if i == len(line) {
+			return true
+		}
 		key := o.first
 		if last != nil {
 			key = last.next
@@ -103,6 +109,10 @@ func (o *logfmtOp) apply(r *row) bool {
 		if fault == "" {
 			last = key
 			from := i
+			if !key.isRead && !o.strict && i < len(line) && line[i] != '"' {
+				i = logfmtBlank(line, i) // right or wrong, the pair ends there
+				continue
+			}
 			if i = logfmtWord(line, i); i == len(line) || line[i] <= ' ' {
 				if key.isRead {
 					o.give(r, key, r.Line[from:i])
@@ -113,13 +123,12 @@ func (o *logfmtOp) apply(r *row) bool {
 		}
 		if fault != "" && o.strict {
 			r.fail(classLogfmt, logfmtDetails(r, i, fault))
-			break
+			return true
 		}
 		if fault != "" && fault != faultQuoted {
-			i = logfmtBlank(r.Line, i)
+			i = logfmtBlank(line, i)
 		}
 	}
-	return true
 }
 
 // beginList makes the labels of the list empty. Where the stream has their names nothing is made before there is a value,
@@ -134,30 +143,28 @@ func (o *logfmtOp) beginList(r *row) {
 	}
 }
 
-// logfmtSpace returns the index of what follows the white space at i, which is all control characters, too.
-func logfmtSpace(s string, i int) int {
-	for i < len(s) && s[i] <= ' ' {
+// logfmtBlank returns the index of the next white space.
+func logfmtBlank(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		if found := blankBytes(binary.LittleEndian.Uint64(b[i:])); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && b[i] > ' ' {
 		i++
 	}
 	return i
 }
 
-// logfmtBlank returns the index of the next white space.
-func logfmtBlank(s string, i int) int {
-	for i < len(s) && s[i] > ' ' {
-		i++
-	}
-	return i
-}
+// blankBytes is zeroBytes for all bytes up to a space.
+func blankBytes(w uint64) uint64 { return (w - (' '+1)*eachByte) &^ w & highBits }
 
 // logfmtWord returns the index of what ends the key or value at i that has no quotes, rightly or not: white space, an equals
 // sign, a quote.
 func logfmtWord(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
-		// Of the bits for bytes up to a space only the lowest is sure; so are those of zeroBytes.
-		blank := (w - (' '+1)*eachByte) &^ w & highBits
-		if found := blank | zeroBytes(w^'='*eachByte) | zeroBytes(w^'"'*eachByte); found != 0 {
+		if found := blankBytes(w) | zeroBytes(w^'='*eachByte) | zeroBytes(w^'"'*eachByte); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
 	}

@@ -157,7 +157,7 @@ func oracleLogfmt(line string, strict, keepEmpty bool) parsed {
 		}
 		rest = rest[fault.Pos-1:]
 		if fault.Msg != "invalid quoted value" {
-			rest = rest[logfmtBlank(rest, 0):]
+			rest = rest[logfmtBlank([]byte(rest), 0):]
 		}
 	}
 }
