@@ -123,8 +123,7 @@ func (f *finder) claim(r *row, n *foundName) *Label {
 	}
 	if i < 0 {
 		n.row = f.row
-		r.own = append(r.own, Label{Name: n.text, Parsed: true})
-		return &r.own[len(r.own)-1]
+		return r.add(n.text, true)
 	}
 	if r.own[i].Parsed {
 		return nil

@@ -90,6 +90,20 @@ func (r *row) set(name, value string) {
 	r.own = append(r.own, l)
 }
 
+// add appends a label, whose value is to be filled in. Field by field: a label is too large for registers, and copying what
+// has just been put together in memory waits for that.
+func (r *row) add(name string, parsed bool) *Label {
+	n := len(r.own)
+	if n == cap(r.own) {
+		r.own = append(r.own, Label{})
+	} else {
+		r.own = r.own[:n+1]
+	}
+	l := &r.own[n]
+	l.Name, l.Value, l.Parsed, l.gone = name, "", parsed, false
+	return l
+}
+
 // remove takes a label away.
 func (r *row) remove(name string) {
 	if i := r.find(name); i >= 0 {

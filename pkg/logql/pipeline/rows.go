@@ -120,7 +120,7 @@ func (r *row) addMetadata(p model.Pair) {
 		name = r.suffix(name)
 	}
 	if i := r.find(name); i < 0 {
-		r.own = append(r.own, Label{Name: name, Value: p.Value})
+		r.add(name, false).Value = p.Value
 	} else if !renamed {
 		r.own[i].Value = p.Value
 	}
