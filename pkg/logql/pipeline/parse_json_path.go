@@ -163,6 +163,9 @@ func (o *jsonPathOp) array(r *row, n *jsonPathNode, i int) int {
 		return i + 1
 	}
 	for index := 0; i < len(line); index++ {
+		if _, fault := jsonValueEnd(line, i); fault != "" {
+			return -1 // of an element that is cut off nothing is taken
+		}
 		if i = o.value(r, n.at("", index), i); i < 0 {
 			return -1
 		}

@@ -2,10 +2,13 @@ package pipeline
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/buger/jsonparser"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 
@@ -68,7 +71,8 @@ func TestJSONPath(t *testing.T) {
 	f(`a,b`, `{"a":1,"b":[2`, "a=1", "b=", "JSONParserErr: "+faultArray)
 	f(`a,b`, `{"a":tru,"b":1}`, "a=", "b=1", "JSONParserErr: "+faultValue)
 	f(`a,b`, `{"a":1,"b":`, "a=1", "b=", "JSONParserErr: "+faultJSON)
-	f(`x="a[0].b",c="a[1]"`, `{"a":[{"b":1`, "c=", "x=1")
+	f(`x="a[0].b",c="a[1]"`, `{"a":[{"b":1`, "c=", "x=")
+	f(`x="a[0].b",c="a[1]"`, `{"a":[{"b":1},"cut of`, "c=", "x=1")
 	f(`a,b`, `{"a":1,"cut of`, "a=1", "b=")
 	f(`a,b`, `{"a":1,"c":{"b":2`, "a=1", "b=")
 	f(`a`, "{\"a\":\"x\xff\"}", "a=x ")
@@ -146,4 +150,75 @@ func FuzzJSONPath(f *testing.F) {
 			require.Equal(t, strings.ReplaceAll(want, "\ufffd", " "), got.labels[label])
 		}
 	})
+}
+
+// oracleEachKey is the stage by way of jsonparser.EachKey.
+func oracleEachKey(t *testing.T, line string, paths ...string) parsed {
+	p := parsed{labels: map[string]string{}, line: line}
+	if line == "" {
+		return p
+	}
+	if !strings.Contains(`{["`, line[:1]) {
+		p.err = EntryError{Class: classJSON}
+		return p
+	}
+	var keys [][]string
+	for i, path := range paths {
+		steps, err := syntax.ParseJSONPath(path)
+		require.NoError(t, err)
+		keys = append(keys, nil)
+		for _, step := range steps {
+			if step.Key == "" {
+				step.Key = fmt.Sprintf("[%d]", step.Index)
+			}
+			keys[i] = append(keys[i], step.Key)
+		}
+		p.labels[string(rune('a'+i))] = ""
+	}
+	jsonparser.EachKey([]byte(line), func(i int, value []byte, kind jsonparser.ValueType, err error) {
+		text := string(value)
+		switch {
+		case errors.Is(err, jsonparser.MalformedJsonError) && i >= 0 && strings.HasSuffix(line, ","):
+			return // of an array that ends there; the fork that Loki uses does not call it an error
+		case err != nil:
+			p.err = EntryError{Class: classJSON, Details: err.Error()}
+			return
+		case kind == jsonparser.String:
+			text, _ = jsonparser.ParseString(value)
+		case kind == jsonparser.Null:
+			text = ""
+		}
+		p.labels[string(rune('a'+i))] = valid(text)
+	}, keys...)
+	return p
+}
+
+// Documents as Loki's users have them: valid, cut off, with something behind.
+func TestJSONPathLikeLoki(t *testing.T) {
+	documents := []string{
+		`{"a":{"b":[1,{"c":"\u00e4"}],"d":null},"e":"x\"y","f":[[1,2],["three"]],"a b":true}`,
+		`{ "e" : 1 , "a" : { "b" : [ ] , "b" : [ "x" , { "c" : -1.5 } ] } , "e" : 2 }`,
+		`[{"a":1},{"a":{"b":2}},"s",[4]]`, `{"x":{"y":{"z":[{"a":{"b":1}}]}},"a":{"b":2}}`, `{"e":[],"f":{},"a":{"b":{"c":1}}}`,
+	}
+	paths := [][]string{
+		{"e"}, {"a"}, {"a.b"}, {"a.b[1].c", "e"}, {"a.d", "a.b[0]"}, {"f[1][0]", "f[0]"}, {`["a b"]`, "a.d", "nope"}, {"[1].a.b", "[0].a"}, {"[2]", "[3]"}, {"a", "a.b", "a.b[0]"}, {"x.y.z[0].a.b", "a.b"},
+	}
+	tails := []string{"", " trailing", "}", "]", ` "e":5`, `,"e":5}`, "\n", `{"e":7}`}
+	for _, document := range documents {
+		for _, p := range paths {
+			var extractions []syntax.Extraction
+			for i, path := range p {
+				extractions = append(extractions, syntax.Extraction{Label: string(rune('a' + i)), Path: path})
+			}
+			op, err := newJSONPathOp(extractions)
+			require.NoError(t, err)
+			parser := newOpParser(t, op, Needs{AllNames: true})
+			for _, tail := range tails {
+				require.Equal(t, oracleEachKey(t, document+tail, p...), parser.parse(document+tail), "%s of %s", p, document+tail)
+			}
+			for cut := range document {
+				require.Equal(t, oracleEachKey(t, document[:cut], p...), parser.parse(document[:cut]), "%s of %s", p, document[:cut])
+			}
+		}
+	}
 }

@@ -234,19 +234,21 @@ func (t *keyToken) begins(b []byte, i int) bool {
 // isPlain reports whether a text is ASCII without a backslash: neither escaped nor possibly invalid.
 func isPlain(s string) bool {
 	b := bytesOf(s)
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
+	if len(b) < 8 {
+		for _, c := range b {
+			if c >= utf8.RuneSelf || c == '\\' {
+				return false
+			}
+		}
+		return true
+	}
+	special := uint64(0)
+	for i := 0; i < len(b)-8; i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
-		if w&highBits|zeroBytes(w^'\\'*eachByte) != 0 {
-			return false
-		}
+		special |= w&highBits | zeroBytes(w^'\\'*eachByte)
 	}
-	for ; i < len(b); i++ {
-		if b[i] >= utf8.RuneSelf || b[i] == '\\' {
-			return false
-		}
-	}
-	return true
+	w := binary.LittleEndian.Uint64(b[len(b)-8:])
+	return special|w&highBits|zeroBytes(w^'\\'*eachByte) == 0
 }
 
 // validText returns the text with a space for each byte that is not UTF-8, and for each replacement character, which stands

@@ -137,3 +137,25 @@ func TestAppendLabelName(t *testing.T) {
 	require.Equal(t, "a", string(appendNestedName([]byte("a"), " ")))
 	require.Equal(t, "_1", string(appendNestedName(nil, "1")))
 }
+
+func FuzzWords(f *testing.F) {
+	f.Add("plain text that is long", "text")
+	f.Add("a\\b=\"c d\x01\xff", "b=")
+	f.Fuzz(func(t *testing.T, text, part string) {
+		require.Equal(t, !strings.ContainsFunc(text, func(c rune) bool { return c >= utf8.RuneSelf || c == '\\' }), isPlain(text))
+		b := []byte(text)
+		token := newKeyToken(part)
+		for i := range b {
+			at := func(ends func(c byte) bool) int {
+				n := slices.IndexFunc(b[i:], ends)
+				if n < 0 {
+					return len(b)
+				}
+				return i + n
+			}
+			require.Equal(t, strings.HasPrefix(text[i:], part), token.begins(b, i))
+			require.Equal(t, at(func(c byte) bool { return c <= ' ' }), logfmtBlank(b, i))
+			require.Equal(t, at(func(c byte) bool { return c <= ' ' || c == '=' || c == '"' }), logfmtWord(b, i))
+		}
+	})
+}
