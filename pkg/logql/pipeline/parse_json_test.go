@@ -110,6 +110,31 @@ func TestJSONStages(t *testing.T) {
 	f(`| json | a > 5`, `{"a":"x"}`, "a=x", `LabelFilterErr: strconv.ParseFloat: parsing "x": invalid syntax`)
 }
 
+// What was dropped before: a name of the stream stays taken, one of the metadata does not, and what a parser made it makes
+// but once. Where an object is not closed everything in it is taken back.
+func TestJSONDropped(t *testing.T) {
+	f := func(stages, line string, want ...string) {
+		t.Helper()
+		p := newParser(t, stages, all, labels.FromStrings("app", "api"), pairs("meta", "m", "other", "o"))
+		for range 2 {
+			p.batch.Lines[0] = line
+			p.batch.Selected.Fill(1)
+			require.NoError(t, p.pipeline.Run(p.batch, 0))
+			got := parsed{labels: map[string]string{}, err: p.batch.Errors[0]}
+			own, _ := p.batch.Labels(0)
+			for _, l := range own {
+				got.labels[l.Name] = l.Value
+			}
+			require.Equal(t, want, got.text())
+		}
+	}
+	f(`| drop app | json`, `{"app":1}`, "app_extracted=1", "meta=m", "other=o")
+	f(`| drop meta | json`, `{"meta":1,"meta":2}`, "meta=1", "other=o")
+	f(`| json | drop a | json`, `{"a":1,"b":2}`, "b=2", "meta=m", "other=o")
+	f(`| drop meta, other | json`, `{"meta":1,"x":{"y":1},"o":{"t":1},"other":2}`, "meta=1", "o_t=1", "other=2", "x_y=1")
+	f(`| drop meta, other | json`, `{"meta":1,"a":{" ":1,"b":2},"":{"other":2`, "a=1", "a_b=2", "meta=1", "JSONParserErr: "+faultObject)
+}
+
 func TestJSONKnownKeys(t *testing.T) {
 	// Lines of different shapes, one after the other: what is expected must never change what is found.
 	p := newParser(t, "| json", all, labels.EmptyLabels(), nil)
