@@ -12,9 +12,12 @@ import (
 // regexpOp is | regexp "(?P<name>…)": the named groups of the first match become labels, empty ones when they took no part
 // in it. Without a match no labels are made, and the line stays.
 type regexpOp struct {
-	finder  finder
-	text    string
-	matcher *match.Matcher // whether there is a match is found much faster than where
+	finder finder
+	text   string
+	// matcher finds much faster whether there is a match than where. When most lines match it is only in the way.
+	matcher *match.Matcher
+	lines   int            // seen of late
+	matches int            // of these
 	regexp  *regexp.Regexp // with the groups alone that somebody reads
 	groups  []regexpGroup
 }
@@ -74,10 +77,10 @@ func withoutGroups(tree *resyntax.Regexp, read map[string]*foundName) *resyntax.
 }
 
 func (o *regexpOp) apply(r *row) bool {
-	if len(o.groups) == 0 || !o.matcher.MatchString(r.Line) {
+	if len(o.groups) == 0 {
 		return true
 	}
-	found := o.regexp.FindStringSubmatchIndex(r.Line)
+	found := o.find(r.Line)
 	if found == nil {
 		return true
 	}
@@ -90,4 +93,20 @@ func (o *regexpOp) apply(r *row) bool {
 		}
 	}
 	return true
+}
+
+// find returns the ends of the first match and of its groups, nil when there is none.
+func (o *regexpOp) find(line string) []int {
+	const linesMax = 256
+	if o.lines++; o.lines == linesMax {
+		o.lines, o.matches = o.lines/2, o.matches/2
+	}
+	if o.matches < o.lines/4*3 && !o.matcher.MatchString(line) {
+		return nil
+	}
+	found := o.regexp.FindStringSubmatchIndex(line)
+	if found != nil {
+		o.matches++
+	}
+	return found
 }

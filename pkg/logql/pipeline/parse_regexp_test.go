@@ -35,6 +35,18 @@ func TestRegexp(t *testing.T) {
 	require.Equal(t, []string{"a=1", "b=2"}, newParser(t, "| regexp `(?P<a>.)` | regexp `.(?P<b>.)` | regexp `.(?P<a>.)`", all, labels.EmptyLabels(), nil).parse("12").text())
 }
 
+// Whether most lines match or few makes no difference.
+func TestRegexpOften(t *testing.T) {
+	p := newParser(t, "| regexp `(?P<a>x+)y`", all, labels.EmptyLabels(), nil)
+	for i := range 3000 {
+		line, want := "zxxyz", []string{"a=xx"}
+		if i/500%2 == 0 && i%5 > 0 || i%7 == 0 {
+			line, want = "zxxz", []string{}
+		}
+		require.Equal(t, want, p.parse(line).text())
+	}
+}
+
 // The oracle is the standard library, with all groups.
 func FuzzRegexp(f *testing.F) {
 	f.Add(`(?P<a>\d+)-(?P<b>x|y)?`, "12-y", "b")
