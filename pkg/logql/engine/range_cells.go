@@ -114,41 +114,33 @@ func (c *momentCell) value(w window) float64 {
 	return v
 }
 
-// firstCell is the value of the earliest entry; of several at one time that which was read first.
+// firstCell is the first value; values come in order.
 type firstCell struct {
 	v   float64
-	at  model.Timestamp
 	any bool
 }
 
 func (c *firstCell) empty() bool { return !c.any }
 
-func (c *firstCell) add(at model.Timestamp, v float64) {
-	if !c.any || at < c.at {
-		*c = firstCell{v: v, at: at, any: true}
+func (c *firstCell) add(_ model.Timestamp, v float64) {
+	if !c.any {
+		c.v, c.any = v, true
 	}
 }
 
 func (c *firstCell) merge(*firstCell)     {}
 func (c *firstCell) value(window) float64 { return c.v }
 
-// lastCell is the value of the latest entry; of several at one time that which was read last.
+// lastCell is the last value; values come in order.
 type lastCell struct {
 	v   float64
-	at  model.Timestamp
 	any bool
 }
 
-func (c *lastCell) empty() bool { return !c.any }
-
-func (c *lastCell) add(at model.Timestamp, v float64) {
-	if !c.any || at >= c.at {
-		*c = lastCell{v: v, at: at, any: true}
-	}
-}
-
-func (c *lastCell) merge(later *lastCell) { *c = *later }
-func (c *lastCell) value(window) float64  { return c.v }
+func (c *lastCell) empty() bool                      { return !c.any }
+func (c *lastCell) add(_ model.Timestamp, v float64) { c.v, c.any = v, true }
+func (c *lastCell) merge(later *lastCell)            { *c = *later }
+func (c *lastCell) value(window) float64             { return c.v }
 
 // counterCell is what is needed of a counter's values, which come in order.
 type counterCell struct {

@@ -61,9 +61,10 @@ type Range struct {
 	KeepsErrors bool
 }
 
-// InOrder reports whether entries must be read in the order of time. Then there is one scan.
+// InOrder reports whether entries must be read in the order of time, and of arrival among those of one time. Then there is
+// one scan.
 func (n *Range) InOrder() bool {
-	return n.Op == syntax.OpRateCounter || n.Op == syntax.OpFirstOverTime || n.Op == syntax.OpLastOverTime
+	return n.Op == syntax.OpFirstOverTime || n.Op == syntax.OpLastOverTime || n.Op == syntax.OpRateCounter
 }
 
 // Count is a Range whose entries the store counts. The scans have no filters, and there are no stages.
