@@ -304,7 +304,7 @@ func TestBadParams(t *testing.T) {
 
 // Times at the ends of what can be told do no harm.
 func TestExtremeTimes(t *testing.T) {
-	s := model.Stream{Labels: labels.FromStrings("app", "x"), Entries: []model.Entry{
+	s := model.Stream{Labels: labels.FromStrings("app", "x", "v", "5"), Entries: []model.Entry{
 		{Timestamp: model.MinTimestamp, Line: "a"}, {Timestamp: 0, Line: "b"}, {Timestamp: model.MaxTimestamp, Line: "c"},
 	}}
 	e, _ := newEngine(t, engine.Config{}, s)
@@ -315,11 +315,18 @@ func TestExtremeTimes(t *testing.T) {
 	}
 	for _, offset := range []string{"", " offset 290y", " offset -290y", " offset -2562047h47m16.854775808s"} {
 		for _, length := range []string{"0s", "1ms", "290y"} {
-			query := `count_over_time({app="x"}[` + length + `]` + offset + `)`
-			f(query, model.MinTimestamp, model.MaxTimestamp, math.MaxInt64)
-			f(query, model.MaxTimestamp-10, model.MaxTimestamp, 1)
-			f(query, model.MinTimestamp, model.MinTimestamp+10, 1)
-			f(query, 0, 10, 1)
+			for _, query := range []string{
+				`count_over_time({app="x"}[` + length + `]` + offset + `)`,
+				`absent_over_time({app="x"}[` + length + `]` + offset + `)`,
+				`max_over_time({app="x"} | unwrap v [` + length + `]` + offset + `)`,
+				`rate_counter({app="x"} | unwrap v [` + length + `]` + offset + `)`,
+				`quantile_over_time(0.5, {app="x"} | unwrap v [` + length + `]` + offset + `)`,
+			} {
+				f(query, model.MinTimestamp, model.MaxTimestamp, math.MaxInt64)
+				f(query, model.MaxTimestamp-10, model.MaxTimestamp, 1)
+				f(query, model.MinTimestamp, model.MinTimestamp+10, 1)
+				f(query, 0, 10, 1)
+			}
 		}
 	}
 }
@@ -341,7 +348,10 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.Equal(t, []string{"the answer ends after 79 lines, for it would take more than 100 KiB of memory; lower the line limit, or ask for a " +
 		"shorter time range"}, res.Warnings)
 
-	for _, query := range []string{`count_over_time({app="x"}[1m])`, `max(count_over_time({app="x"}[1m]))`} {
+	for _, query := range []string{
+		`count_over_time({app="x"}[1m])`, `max(count_over_time({app="x"}[1m]))`, `min_over_time({app="x"} | unwrap id [1m]) by (id)`,
+		`quantile_over_time(0.5, {app="x"} | unwrap id [1m]) by (id)`, `topk(1, count_over_time({app="x"}[1m]))`,
+	} {
 		p := rangeParams(query)
 		p.End = 500 * sec
 		_, err = e.Exec(t.Context(), p)
@@ -356,6 +366,34 @@ func TestMemoryIsBounded(t *testing.T) {
 	many.Step = time.Second
 	_, err = e.Exec(t.Context(), many)
 	require.ErrorContains(t, err, "the query would keep more than 100 KiB in memory")
+}
+
+// What a part of a query kept is given back when it is done with: many parts take no more than a few.
+func TestMemoryIsGivenBack(t *testing.T) {
+	s := ticks(100, "app", "x", "v", "5")
+	f := func(query string) {
+		t.Helper()
+		e, _ := newEngine(t, engine.Config{MemoryBytes: 100 << 10}, s)
+		p := rangeParams(query)
+		p.Step = time.Second
+		res, err := e.Exec(t.Context(), p)
+		require.NoError(t, err, query)
+		require.Len(t, res.Series, 1)
+		require.Len(t, res.Series[0].Samples, 101)
+	}
+	chain := func(operand, op string, n int) string { return operand + strings.Repeat(op+operand, n) }
+	for _, op := range []string{" + ", " and ", " or ", " >= bool ", " + on () group_left () ", " == "} {
+		f(chain("vector(1)", op, 100))
+	}
+	f(chain("vector(1)", " unless vector(1) or ", 100))
+	for _, function := range []string{"topk(1, ", "stddev(", "sum(", "sort(", "1 + ("} {
+		f(strings.Repeat(function, 100) + "vector(1)" + strings.Repeat(")", 100))
+	}
+	for _, op := range []string{"sum_over_time(", "rate_counter(", "quantile_over_time(0.5, "} {
+		f(chain(op+`{app="x"} | unwrap v [1m] offset -1s)`, " + ", 50))
+		f(chain(op+`{app="x"} | unwrap v [1s] offset -1s) + 0`, " or ", 50) + " or " + `label_replace(vector(0), "app", "x", "", "")`)
+	}
+	f(chain(`absent_over_time({app="y"}[1s])`, " + ", 50))
 }
 
 func TestCancel(t *testing.T) {

@@ -23,9 +23,11 @@ func (q *query) evalCount(ctx context.Context, n *plan.Count) ([]Series, error) 
 	for i := range buckets {
 		buckets[i] = q.grid.windows(edges[i].Add(n.Range.Offset), n.Range.Length)
 	}
-	if err := q.budget.take(int64(len(edges)) * (edgeBytes + bucketBytes)); err != nil {
+	scratch := int64(len(edges)) * (edgeBytes + bucketBytes)
+	if err := q.budget.take(scratch); err != nil {
 		return nil, err
 	}
+	defer q.budget.give(scratch)
 	var s scanned
 	for _, scan := range n.Range.Scans {
 		r := storage.CountRequest{
