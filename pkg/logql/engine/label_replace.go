@@ -12,7 +12,7 @@ import (
 
 // evalLabelReplace changes labels of series, and nothing else of them.
 func (q *query) evalLabelReplace(ctx context.Context, n *plan.LabelReplace) ([]Series, error) {
-	if !prommodel.LabelName(n.Dst).IsValidLegacy() {
+	if !prommodel.LegacyValidation.IsValidLabelName(n.Dst) {
 		return nil, refuse("invalid destination label name in label_replace(): %s", n.Dst)
 	}
 	series, err := q.eval(ctx, n.Input)
