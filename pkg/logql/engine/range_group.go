@@ -202,7 +202,11 @@ func (g *grouper) makeKey(s *scanned, stream uint32, metadata []model.Pair, leve
 	g.key = binary.AppendUvarint(g.key, g.streamNumber(s, stream))
 	g.key = appendText(g.key, level)
 	for _, p := range metadata {
-		g.key = appendText(appendText(g.key, p.Name), p.Value)
+		// Of what the group goes without only a name of the stream's matters, for then it has another. Else each value that
+		// was unwrapped would be a key.
+		if keeps(g.group, p.Name) || s.Streams[stream].Get(p.Name) != "" {
+			g.key = appendText(appendText(g.key, p.Name), p.Value)
+		}
 	}
 }
 

@@ -37,8 +37,9 @@ type Batch struct {
 	// Errors holds what went wrong with entries that are still in, by index. Run resets it.
 	Errors map[int]EntryError
 
-	rows  []rowState // nil: no row program ran
-	spare []rowState
+	rows   []rowState // nil: no row program ran
+	values []float64  // of an unwrap that is a step
+	spare  []rowState
 }
 
 // EntryError becomes the labels __error__ and __error_details__ of an entry.
@@ -109,7 +110,12 @@ func (b *Batch) Labels(i int) (own []Label, removed []string) {
 }
 
 // Value returns what unwrap took of an entry.
-func (b *Batch) Value(i int) float64 { return b.rows[i].value }
+func (b *Batch) Value(i int) float64 {
+	if b.rows != nil {
+		return b.rows[i].value
+	}
+	return b.values[i]
+}
 
 // sizeRows makes room for rows of all entries.
 func (b *Batch) sizeRows() {
@@ -165,8 +171,11 @@ func Compile(stages []syntax.Stage, o Options) (*Pipeline, error) {
 		p.steps = append(p.steps, st)
 		stages = stages[1:]
 	}
-	if len(stages) == 0 && o.Unwrap == nil {
+	switch {
+	case len(stages) == 0 && o.Unwrap == nil:
 		return p, nil
+	case len(stages) == 0 && unwrapsColumn(o.Unwrap):
+		return p, p.compileUnwrapStep(o.Unwrap)
 	}
 	return p, p.compileRows(stages, o)
 }

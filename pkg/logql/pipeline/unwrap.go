@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,8 +18,7 @@ type unwrapOp struct {
 	read  func(string) (float64, error)
 }
 
-// compileUnwrap appends unwrap and the filters behind it.
-func (p *Pipeline) compileUnwrap(u *syntax.Unwrap) error {
+func newUnwrapOp(u *syntax.Unwrap, needs *Needs) (*unwrapOp, error) {
 	o := &unwrapOp{label: u.Label}
 	switch u.Conversion {
 	case syntax.ConvertNone:
@@ -28,9 +28,18 @@ func (p *Pipeline) compileUnwrap(u *syntax.Unwrap) error {
 	case syntax.ConvertDuration, syntax.ConvertDurationSeconds:
 		o.read = readSeconds
 	default:
-		return fmt.Errorf("conversion %s is unknown to the pipeline", u.Conversion)
+		return nil, fmt.Errorf("conversion %s is unknown to the pipeline", u.Conversion)
 	}
-	p.Needs.AddName(u.Label)
+	needs.AddName(u.Label)
+	return o, nil
+}
+
+// compileUnwrap appends unwrap and the filters behind it.
+func (p *Pipeline) compileUnwrap(u *syntax.Unwrap) error {
+	o, err := newUnwrapOp(u, &p.Needs)
+	if err != nil {
+		return err
+	}
 	p.program.ops = append(p.program.ops, o)
 	for _, f := range u.Filters {
 		filter, err := newLabelOp(f, &p.Needs)
@@ -64,4 +73,56 @@ func readBytes(text string) (float64, error) {
 func readSeconds(text string) (float64, error) {
 	d, err := time.ParseDuration(text)
 	return d.Seconds(), err
+}
+
+// unwrapStep is unwrap where no stage has made or changed labels: it needs no rows.
+type unwrapStep struct {
+	*unwrapOp
+	ofStreams []string // by stream: the label's value, "" when it has none
+}
+
+// unwrapsColumn reports whether the label is one that entries are stored with.
+func unwrapsColumn(u *syntax.Unwrap) bool {
+	return u.Label != ErrorLabel && u.Label != ErrorDetailsLabel
+}
+
+// compileUnwrapStep is compileUnwrap for steps.
+func (p *Pipeline) compileUnwrapStep(u *syntax.Unwrap) error {
+	o, err := newUnwrapOp(u, &p.Needs)
+	if err != nil {
+		return err
+	}
+	p.steps = append(p.steps, &unwrapStep{unwrapOp: o})
+	for _, f := range u.Filters {
+		filter, err := newLabelStep(f, &p.Needs)
+		if err != nil {
+			return err
+		}
+		p.steps = append(p.steps, filter)
+	}
+	return nil
+}
+
+func (st *unwrapStep) run(b *Batch) {
+	n := len(b.StreamIndex)
+	b.values = slices.Grow(b.values[:0], n)[:n]
+	st.ofStreams = st.ofStreams[:0]
+	for _, stream := range b.Streams {
+		st.ofStreams = append(st.ofStreams, stream.Get(st.label))
+	}
+	for i := b.Selected.Next(0); i >= 0; i = b.Selected.Next(i + 1) {
+		text := st.ofStreams[b.StreamIndex[i]]
+		if text == "" {
+			text, _ = b.Lookup(i, st.label)
+		}
+		if text == "" {
+			b.Selected.Remove(i)
+			continue
+		}
+		v, err := st.read(text)
+		if err != nil {
+			b.setError(i, EntryError{Class: classSampleExtraction, Details: err.Error()})
+		}
+		b.values[i] = v
+	}
 }

@@ -11,12 +11,24 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-// unwrapped runs an unwrap over one entry with the metadata v.
+// unwrapped runs an unwrap over one entry with the metadata v: over columns, and over rows, which must come to the same.
 func unwrapped(t *testing.T, unwrap, v string) (value float64, e EntryError, kept bool) {
+	t.Helper()
+	value, e, kept = unwrappedBehind(t, nil, unwrap, v)
+	rowValue, rowError, rowKept := unwrappedBehind(t, []syntax.Stage{&syntax.Drop{Labels: []syntax.LabelPick{{Name: ErrorLabel}}}}, unwrap, v)
+	require.Equal(t, kept, rowKept)
+	require.Equal(t, e, rowError)
+	if e.Class == "" {
+		require.Equal(t, value, rowValue)
+	}
+	return value, e, kept
+}
+
+func unwrappedBehind(t *testing.T, stages []syntax.Stage, unwrap, v string) (value float64, e EntryError, kept bool) {
 	t.Helper()
 	expr, err := syntax.Parse(`sum_over_time({a="b"} | unwrap ` + unwrap + ` [1m])`)
 	require.NoError(t, err)
-	p, err := Compile(nil, Options{Unwrap: expr.(*syntax.RangeAggregation).Unwrap})
+	p, err := Compile(stages, Options{Unwrap: expr.(*syntax.RangeAggregation).Unwrap})
 	require.NoError(t, err)
 	require.True(t, p.Needs.Names["v"])
 	require.False(t, p.Empty())
@@ -27,6 +39,7 @@ func unwrapped(t *testing.T, unwrap, v string) (value float64, e EntryError, kep
 	}
 	b.Selected.Fill(1)
 	require.NoError(t, p.Run(b, 0))
+	require.Equal(t, stages != nil, b.HasRows())
 	if b.Selected.Count() == 0 {
 		return 0, EntryError{}, false
 	}
