@@ -133,7 +133,7 @@ func (q *query) run(ctx context.Context, node plan.Node) (*Result, error) {
 // group_left may have made series equal that were not; inside of a query that is no harm, as a sum may follow.
 func (q *query) answerSeries(series []Series, sorted bool) ([]Series, error) {
 	ordered := slices.Clone(series)
-	slices.SortStableFunc(ordered, func(a, b Series) int { return labels.Compare(a.Labels, b.Labels) })
+	sortByLabels(ordered)
 	unique := ordered[:0]
 	for _, s := range ordered {
 		if last := len(unique) - 1; last >= 0 && labels.Equal(unique[last].Labels, s.Labels) {

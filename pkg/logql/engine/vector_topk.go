@@ -23,7 +23,7 @@ type ranking struct {
 	step int // that the list is of, plus one
 }
 
-// topK keeps the best samples of each step. Of equal ones that of the series that comes first in the answer is the better;
+// topK keeps the best samples of each step. Of equal ones that of the series that comes first by labels is the better;
 // what is not a number is worse than any.
 func (q *query) topK(ctx context.Context, n *plan.TopK, input []Series) ([]Series, error) {
 	sortByLabels(input)
@@ -69,11 +69,6 @@ func (q *query) topK(ctx context.Context, n *plan.TopK, input []Series) ([]Serie
 		return nil, err
 	}
 	return out.result(q), nil
-}
-
-// sortByLabels puts series in the order of the answer. Most are in it; label_replace leaves others.
-func sortByLabels(series []Series) {
-	slices.SortStableFunc(series, func(a, b Series) int { return labels.Compare(a.Labels, b.Labels) })
 }
 
 // worse reports whether a would have to leave before b.
@@ -124,13 +119,18 @@ func (r *ranking) sink(n *plan.TopK) {
 	}
 }
 
+// sortByLabels orders series as answers are ordered. Most inputs are in that order; label_replace leaves others.
+func sortByLabels(series []Series) {
+	slices.SortStableFunc(series, func(a, b Series) int { return labels.Compare(a.Labels, b.Labels) })
+}
+
 // sortSeries orders the series of an instant by value; what is not a number comes last either way. A matrix has no such
 // order: it is left alone.
 func (q *query) sortSeries(n *plan.Sort, input []Series) []Series {
 	if !q.Instant {
 		return input
 	}
-	sortByLabels(input)
+	sortByLabels(input) // for equal values
 	slices.SortStableFunc(input, func(a, b Series) int {
 		x, y := a.Samples[0].Value, b.Samples[0].Value
 		switch xNaN, yNaN := math.IsNaN(x), math.IsNaN(y); {
