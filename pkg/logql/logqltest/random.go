@@ -64,8 +64,8 @@ func RunRandom(t *testing.T, newStore NewStore) {
 
 func drawParams(t *rapid.T) engine.Params {
 	p := engine.Params{Tenant: model.DefaultTenant}
-	p.Start = day.Add(time.Duration(rapid.IntRange(-10, 100).Draw(t, "start")) * time.Second)
-	p.End = p.Start.Add(time.Duration(rapid.IntRange(0, 120).Draw(t, "length")) * time.Second)
+	p.Start = day.Add(time.Duration(drawInt(t, "start", -10, 100)) * time.Second)
+	p.End = p.Start.Add(time.Duration(drawInt(t, "length", 0, 120)) * time.Second)
 	kind := drawOf(t, "kind", "log", "log", "range", "range", "instant", "number")
 	switch kind {
 	case "log":

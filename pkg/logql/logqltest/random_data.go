@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,22 +32,43 @@ var (
 	randomMessages = []string{"", "hello world", "GET /a 200", "from 10.0.0.1 to 10.9.0.2:80", "::1 is home", "a b c"}
 )
 
-// drawOf draws one of a few values. It stands alone so that a failing draw is read easily.
+// drawOf draws one of a few values, the first when shrunk.
 func drawOf[T any](t *rapid.T, label string, values ...T) T {
-	return rapid.SampledFrom(values).Draw(t, label)
+	return rapid.Custom(func(t *rapid.T) T { return values[drawBits(t, len(values))] }).Draw(t, label)
+}
+
+// drawInt draws a number between two, both included.
+func drawInt(t *rapid.T, label string, from, to int) int {
+	return rapid.Custom(func(t *rapid.T) int { return from + drawBits(t, to-from+1) }).Draw(t, label)
+}
+
+// drawBits draws a number below n bit by bit. All are equally likely: rapid by itself prefers the small, and queries would
+// be made of the first value of each list.
+func drawBits(t *rapid.T, n int) int {
+	number := 0
+	for range bits.Len(uint(n)) + 2 {
+		number *= 2
+		if rapid.Bool().Draw(t, "bit") {
+			number++
+		}
+	}
+	return number % n
 }
 
 // drawOften is true n times of ten. Shrinking makes it false, and all of drawOf the first value.
 func drawOften(t *rapid.T, label string, n int) bool {
-	return rapid.IntRange(0, 9).Draw(t, label) >= 10-n
+	return drawInt(t, label, 0, 9) >= 10-n
 }
 
 // drawStreams draws entries over two minutes. Times are half seconds, so that many are equal.
 func drawStreams(t *rapid.T) []model.Stream {
 	var streams []model.Stream
-	for _, ls := range randomStreams[:rapid.IntRange(1, len(randomStreams)).Draw(t, "streams")] {
-		n := rapid.IntRange(0, 15).Draw(t, "entries")
-		times := rapid.SliceOfN(rapid.IntRange(0, 240), n, n).Draw(t, "times")
+	for _, ls := range randomStreams[:drawInt(t, "streams", 1, len(randomStreams))] {
+		n := drawOf(t, "entries", 0, 1, 5, 20, 40)
+		var times []int
+		for range n {
+			times = append(times, drawInt(t, "time", 0, 240))
+		}
 		slices.Sort(times)
 		s := model.Stream{Labels: ls}
 		for _, at := range times {
@@ -119,7 +141,7 @@ func drawLine(t *rapid.T) string {
 	}
 	switch drawOf(t, "break", 0, 0, 0, 0, 0, 0, 0, 1, 2) {
 	case 1:
-		line = line[:rapid.IntRange(0, len(line)).Draw(t, "cut")]
+		line = line[:drawInt(t, "cut", 0, len(line))]
 	case 2:
 		line += drawOf(t, "tail", " trailing", `}`, ` x="`, ` a"b=c d=e`, ` =x y=z`, " status=500 status=200", ` "status":500`)
 	}

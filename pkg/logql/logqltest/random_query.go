@@ -95,7 +95,7 @@ const endPicks = ` |= ""`
 // drawStages draws a pipeline, with a blank before each stage.
 func drawStages(t *rapid.T) string {
 	var b strings.Builder
-	for range rapid.IntRange(0, 4).Draw(t, "stages") {
+	for range drawOf(t, "stages", 0, 1, 1, 2, 2, 3, 4) {
 		switch drawOf(t, "stage", "line", "label", "label", "parser", "parser", "parser", "format", "pick", "no error") {
 		case "line":
 			b.WriteString(" " + drawLineFilter(t))

@@ -221,11 +221,13 @@ func (r *row) jsonPaths(s *syntax.JSON) error {
 		}
 		paths = append(paths, path)
 	}
+	found := 0
 	jsonparser.EachKey([]byte(r.line), func(i int, value []byte, kind jsonparser.ValueType, err error) {
 		if err != nil {
 			r.fail(jsonError, err.Error())
 			return
 		}
+		found++
 		name := s.Extractions[i].Label
 		if r.clashes(name) {
 			name += extracted
@@ -239,6 +241,9 @@ func (r *row) jsonPaths(s *syntax.JSON) error {
 		}
 		r.set(name, strings.ToValidUTF8(text, " "))
 	}, paths...)
+	if found == len(paths) {
+		return nil // and a name of the stream that was dropped stays so
+	}
 	for _, e := range s.Extractions {
 		if _, ok := r.get(e.Label); !ok {
 			r.set(e.Label, "")
