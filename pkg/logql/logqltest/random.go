@@ -27,7 +27,7 @@ import (
 const mayRefuse = false
 
 // queriesPerStore is how many random queries see the same random entries.
-const queriesPerStore = 30
+const queriesPerStore = 10
 
 // RunRandom asks random queries over random entries, and holds the engine over the stores that newStore makes to the answers
 // of package naive. What fails is shrunk by rapid and printed as a script.
@@ -64,8 +64,8 @@ func RunRandom(t *testing.T, newStore NewStore) {
 
 func drawParams(t *rapid.T) engine.Params {
 	p := engine.Params{Tenant: model.DefaultTenant}
-	p.Start = day.Add(time.Duration(drawInt(t, "start", -10, 100)) * time.Second)
-	p.End = p.Start.Add(time.Duration(drawInt(t, "length", 0, 120)) * time.Second)
+	p.Start = day.Add(time.Duration(drawInt(t, "start", -10, 90)) * time.Second)
+	p.End = p.Start.Add(time.Duration(drawInt(t, "length", 0, 100)) * time.Second)
 	kind := drawOf(t, "kind", "log", "log", "range", "range", "instant", "number")
 	switch kind {
 	case "log":
@@ -83,10 +83,11 @@ func drawParams(t *rapid.T) engine.Params {
 	}
 	if kind == "range" {
 		p.Step = drawOf(t, "step", time.Second, 5*time.Second, 20*time.Second, 500*time.Millisecond)
-		p.End = min(p.End, p.Start.Add(20*p.Step)) // the naive evaluator looks at all entries again for each step
+		p.End = min(p.End, p.Start.Add(10*p.Step)) // the naive evaluator looks at all entries again for each step
 		return p
 	}
 	p.Instant = true
+	p.End = day.Add(time.Duration(drawInt(t, "at", 0, 150)) * time.Second)
 	if kind == "instant" {
 		p.Query = drawOf(t, "sorted", "", "", "sort", "sort_desc") + "(" + p.Query + ")"
 	}

@@ -64,7 +64,7 @@ func drawOften(t *rapid.T, label string, n int) bool {
 func drawStreams(t *rapid.T) []model.Stream {
 	var streams []model.Stream
 	for _, ls := range randomStreams[:drawInt(t, "streams", 1, len(randomStreams))] {
-		n := drawOf(t, "entries", 0, 1, 5, 20, 40)
+		n := drawOf(t, "entries", 0, 1, 10, 20, 40)
 		var times []int
 		for range n {
 			times = append(times, drawInt(t, "time", 0, 240))
@@ -85,7 +85,7 @@ func drawStreams(t *rapid.T) []model.Stream {
 func drawEntry(t *rapid.T, at model.Timestamp) model.Entry {
 	e := model.Entry{Timestamp: at, Line: drawLine(t), Level: drawOf(t, "level", randomLevels...)}
 	for _, name := range metadataNames {
-		if drawOften(t, "metadata", 2) {
+		if drawOften(t, "metadata", 3) {
 			e.Metadata = append(e.Metadata, model.Pair{Name: name, Value: drawValue(t, name)})
 		}
 	}
@@ -114,7 +114,7 @@ func drawFields(t *rapid.T) map[string]string {
 		switch {
 		case name == "msg":
 			fields[name] = drawOf(t, name, randomMessages...)
-		case drawOften(t, "field", 4):
+		case drawOften(t, "field", 6):
 			fields[name] = drawValue(t, name)
 		}
 	}

@@ -15,7 +15,7 @@ func drawSelector(t *rapid.T) string {
 }
 
 func drawLineFilter(t *rapid.T) string {
-	op := drawOf(t, "op", "|=", "!=", "|~", "!~", "|>", "!>")
+	op := drawOf(t, "op", "|=", "|=", "!=", "|~", "|~", "!~", "|>", "!>")
 	operand := func() string {
 		switch op {
 		case "|~", "!~":
@@ -23,7 +23,7 @@ func drawLineFilter(t *rapid.T) string {
 		case "|>", "!>":
 			return drawOf(t, "pattern", `"<_>status<_>"`, `"{<_>}"`, `"hello <_>"`, `"<_> - <_> \"GET <_>"`, `""`, `"hello world"`, `"<_>"`)
 		}
-		return drawOf(t, "text", `"status"`, `"ann"`, `"hello world"`, `""`, `"{"`, `ip("10.0.0.0/8")`, `ip("10.0.0.1-10.0.0.9")`, `ip("::1")`)
+		return drawOf(t, "text", `"status"`, `"s"`, `"a"`, `"hello world"`, `""`, `"{"`, `ip("10.0.0.0/8")`, `ip("10.0.0.1-10.0.0.9")`, `ip("::1")`)
 	}
 	text := op + " " + operand()
 	for drawOften(t, "or", 2) {
@@ -55,7 +55,7 @@ func drawLabelFilter(t *rapid.T, depth int) string {
 	case "ip":
 		return "user" + drawOf(t, "op", "=", "!=") + `ip("10.0.0.0/8")`
 	}
-	return drawName(t) + drawOf(t, "op", "=", "!=", "=~", "!~") + drawOf(t, "value", `"404"`, `"ann"`, `"a"`, `"1"`, `""`, `"error"`, `"a.*"`, `"1|2"`)
+	return drawName(t) + drawOf(t, "op", "!=", "!=", "!~", "!~", "=", "=~") + drawOf(t, "value", `"404"`, `"ann"`, `"a"`, `"1"`, `""`, `"error"`, `"a.*"`, `"1|2"`)
 }
 
 func drawParser(t *rapid.T) string {
@@ -95,8 +95,8 @@ const endPicks = ` |= ""`
 // drawStages draws a pipeline, with a blank before each stage.
 func drawStages(t *rapid.T) string {
 	var b strings.Builder
-	for range drawOf(t, "stages", 0, 1, 1, 2, 2, 3, 4) {
-		switch drawOf(t, "stage", "line", "label", "label", "parser", "parser", "parser", "format", "pick", "no error") {
+	for range drawOf(t, "stages", 0, 1, 1, 1, 2, 2, 3, 4) {
+		switch drawOf(t, "stage", "line", "label", "parser", "parser", "parser", "format", "pick", "no error") {
 		case "line":
 			b.WriteString(" " + drawLineFilter(t))
 		case "label":
@@ -140,7 +140,7 @@ func drawRange(t *rapid.T) string {
 }
 
 func drawUnwrapped(t *rapid.T, log, window string) string {
-	unwrap := drawOf(t, "what", "status", "status", "status_extracted", "zone", "missing", "duration(took)", "duration_seconds(took)", "bytes(size)")
+	unwrap := drawOf(t, "what", "status", "status", "status", "status_extracted", "zone", "missing", "duration(took)", "duration_seconds(took)", "bytes(size)")
 	log += " | unwrap " + unwrap
 	if drawOften(t, "drop errors", 8) {
 		log += ` | __error__=""`
