@@ -12,8 +12,8 @@ import (
 
 // evalLabelReplace changes labels of series, and nothing else of them.
 func (q *query) evalLabelReplace(ctx context.Context, n *plan.LabelReplace) ([]Series, error) {
-	if !prommodel.LegacyValidation.IsValidLabelName(n.Dst) {
-		return nil, refuse("invalid destination label name in label_replace(): %s", n.Dst)
+	if !prommodel.UTF8Validation.IsValidLabelName(n.Dst) {
+		return nil, refuse("invalid destination label name in label_replace(): %q", n.Dst)
 	}
 	series, err := q.eval(ctx, n.Input)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	texttemplate "text/template"
 	"time"
+	_ "time/tzdata" // containers often have no zone files, and a wrong hour is worse than half a megabyte
 )
 
 // zone is a time zone that was asked for; UTC if there is none of that name.
