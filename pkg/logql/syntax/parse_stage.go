@@ -405,6 +405,9 @@ func (p *parser) labelFilterTerm() (LabelFilter, error) {
 	case kindIP:
 		if op != kindEqual && op != kindNotEqual {
 			p.take()
+			if _, ok := matchTypes[op]; ok {
+				return nil, p.unexpected("STRING")
+			}
 			return nil, p.unexpected()
 		}
 		p.take()
