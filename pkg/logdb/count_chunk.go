@@ -14,12 +14,13 @@ import (
 type countMethod uint8
 
 const (
-	byNothing countMethod = iota // no entry lies in a bucket
-	byTotal                      // all entries lie in one bucket
-	byLevels                     // the same; levels are asked for, and the table counts them
-	byMinutes                    // every edge among the entries begins a minute that the table counts
-	byTimes                      // the time column, and those of levels and lengths when they are asked for
-	byEntries                    // entry by entry: for their metadata, for deletes, or for levels without number
+	byNothing   countMethod = iota // no entry lies in a bucket
+	byDirectory                    // all entries of the chunk lie in one bucket
+	byTotal                        // all entries lie in one bucket
+	byLevels                       // the same; levels are asked for, and the table counts them
+	byMinutes                      // every edge among the entries begins a minute that the table counts
+	byTimes                        // the time column, and those of levels and lengths when they are asked for
+	byEntries                      // entry by entry: for their metadata, for deletes, or for levels without number
 )
 
 // countRun is one run of a chunk that is being counted.
@@ -54,10 +55,30 @@ func (w *countWorker) count(ctx context.Context, s *countSource) error {
 			return err
 		}
 	}
-	if w.counted == before {
-		w.stats.ChunksSkipped++
-	}
+	w.note(w.counted == before)
 	return nil
+}
+
+// note adds the source at work to the statistics. skipped: nothing of it was counted.
+func (w *countWorker) note(skipped bool) {
+	st := &w.stats
+	var how countMethod
+	for i := range w.runs {
+		how = max(how, w.runs[i].how)
+	}
+	switch {
+	case skipped && how == byEntries && slices.ContainsFunc(w.runs, func(r countRun) bool { return len(r.masks) > 0 }):
+		st.ChunksSkipped++
+		st.Skipped.Delete++
+	case skipped:
+		st.ChunksSkipped++
+		st.Skipped.Time++
+	default:
+		c := &st.Counted
+		*[...]*uint64{&c.Directory, &c.Directory, &c.Total, &c.Total, &c.Minutes, &c.Columns, &c.Entries}[how]++
+	}
+	addPages(st, &w.pages)
+	w.pages = chunk.PagesRead{}
 }
 
 // read decides how the runs of a source are counted, and reads what that takes.
@@ -91,7 +112,7 @@ func (w *countWorker) fromDirectory(s *countSource) bool {
 	if !ok || masked(s.of.masks[s.ref.Stream], s.ref.MinTime, s.ref.MaxTime) {
 		return false
 	}
-	w.runs = append(w.runs, countRun{stream: stream, lo: b, hi: b, how: byTotal, entries: s.ref.Entries, bytes: s.ref.LineBytes})
+	w.runs = append(w.runs, countRun{stream: stream, lo: b, hi: b, how: byDirectory, entries: s.ref.Entries, bytes: s.ref.LineBytes})
 	return true
 }
 
@@ -125,7 +146,7 @@ func (w *countWorker) fromBlock(s *countSource) error {
 	if !w.choose(t) {
 		return nil
 	}
-	return w.c.db.use(s.handle, func(b *block.Block) error { return w.decode(b.Reader(s.ref, t.Table)) })
+	return w.c.db.use(s.handle, func(b *block.Block) error { return w.decode(b.Reader(s.ref, t.Table).Counted(&w.pages)) })
 }
 
 func (w *countWorker) fromHead(p *head.Piece) error {
@@ -134,7 +155,7 @@ func (w *countWorker) fromHead(p *head.Piece) error {
 		w.runs = append(w.runs, countRun{run: r.Run, stream: uint32(r.Stream)})
 	}
 	if w.choose(t) {
-		if err := w.decode(p.Reader); err != nil {
+		if err := w.decode(p.Reader.Counted(&w.pages)); err != nil {
 			return err
 		}
 	}
@@ -229,7 +250,7 @@ func (w *countWorker) addRuns(ctx context.Context) error {
 	for i := range w.runs {
 		r := &w.runs[i]
 		switch r.how {
-		case byTotal:
+		case byDirectory, byTotal:
 			w.addSpan(r, w.onlyLevel(), int64(r.entries), int64(r.bytes))
 		case byLevels:
 			for _, l := range w.table.Levels {

@@ -46,6 +46,7 @@ type countWorker struct {
 	table    *chunkTable // of the source at work, and its runs
 	runs     []countRun
 	columns  decodedColumns
+	pages    chunk.PagesRead
 	times    []model.Timestamp
 	ends     []uint32
 	lines    []byte
@@ -71,11 +72,8 @@ func (w *countWorker) run(ctx context.Context) error {
 	defer func() {
 		w.c.mu.Lock()
 		defer w.c.mu.Unlock()
-		w.c.stats.Chunks += w.stats.Chunks
-		w.c.stats.ChunksSkipped += w.stats.ChunksSkipped
-		w.c.stats.Entries += w.counted
-		w.c.stats.EntriesMatched += w.counted
-		w.c.stats.Warnings = append(w.c.stats.Warnings, w.stats.Warnings...)
+		w.stats.Entries, w.stats.EntriesMatched = w.counted, w.counted
+		w.c.stats.Add(&w.stats)
 	}()
 	for {
 		if err := ctx.Err(); err != nil {

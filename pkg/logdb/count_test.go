@@ -323,15 +323,15 @@ func TestCountReadsLeast(t *testing.T) {
 	for _, e := range s.Entries {
 		want.add("t", s.Labels, e)
 	}
-	f := func(r storage.CountRequest, readable bool) {
+	f := func(r storage.CountRequest, from *storage.CountedChunks) {
 		t.Helper()
 		r.Matchers = anyApp()
 		before := testutil.ToFloat64(db.metrics.badChunks)
 		got, st := askCount(t, db, "t", r)
-		if readable {
+		if from != nil {
 			require.Equal(t, want.count("t", r), got)
 			require.Empty(t, st.Warnings)
-			require.Equal(t, storage.ScanStats{Chunks: 1, Entries: 6000, EntriesMatched: 6000}, st)
+			require.Equal(t, storage.ScanStats{Chunks: 1, Entries: 6000, EntriesMatched: 6000, Counted: *from}, st)
 			return
 		}
 		require.Empty(t, got)
@@ -342,14 +342,15 @@ func TestCountReadsLeast(t *testing.T) {
 	}
 	all := storage.ColumnLevel | storage.ColumnLineBytes | storage.ColumnMetadata
 	whole := []model.Timestamp{edges[0], edges[100]}
-	f(storage.CountRequest{Edges: whole}, true)
-	f(storage.CountRequest{Edges: whole, Columns: all}, true)
-	f(storage.CountRequest{Edges: edges}, true)
-	f(storage.CountRequest{Edges: edges, Columns: all}, true)
-	f(storage.CountRequest{Edges: edges, Columns: all, LabelNames: []string{}}, true)
-	f(storage.CountRequest{Edges: []model.Timestamp{edges[0] - 17, edges[100] + 5}, Columns: all}, true)
-	f(storage.CountRequest{Edges: []model.Timestamp{edges[0], edges[1] + 1, edges[100]}}, false)
-	f(storage.CountRequest{Edges: []model.Timestamp{edges[0] + model.Timestamp(30*time.Second), edges[100]}}, false)
+	directory, total, minutes := &storage.CountedChunks{Directory: 1}, &storage.CountedChunks{Total: 1}, &storage.CountedChunks{Minutes: 1}
+	f(storage.CountRequest{Edges: whole}, directory)
+	f(storage.CountRequest{Edges: whole, Columns: all}, total)
+	f(storage.CountRequest{Edges: edges}, minutes)
+	f(storage.CountRequest{Edges: edges, Columns: all}, minutes)
+	f(storage.CountRequest{Edges: edges, Columns: all, LabelNames: []string{}}, minutes)
+	f(storage.CountRequest{Edges: []model.Timestamp{edges[0] - 17, edges[100] + 5}, Columns: all}, total)
+	f(storage.CountRequest{Edges: []model.Timestamp{edges[0], edges[1] + 1, edges[100]}}, nil)
+	f(storage.CountRequest{Edges: []model.Timestamp{edges[0] + model.Timestamp(30*time.Second), edges[100]}}, nil)
 }
 
 // A delete takes the short ways from a chunk: what the directory and the table say counts entries that it hides.

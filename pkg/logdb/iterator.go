@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/woodshed-logs/woodshed/pkg/logdb/block"
+	"github.com/woodshed-logs/woodshed/pkg/logdb/chunk"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
@@ -207,21 +208,12 @@ func (it *iterator) nextSlot(ctx context.Context) (*slot, error) {
 		it.addPruned()
 		return nil, nil
 	}
-	it.addStats(&sl.stats)
+	it.stats.Add(&sl.stats)
 	if sl.err != nil {
 		it.work.giveBack(sl)
 		return nil, sl.err
 	}
 	return sl, nil
-}
-
-func (it *iterator) addStats(st *storage.ScanStats) {
-	it.stats.Chunks += st.Chunks
-	it.stats.ChunksSkipped += st.ChunksSkipped
-	it.stats.Entries += st.Entries
-	it.stats.Bytes += st.Bytes
-	it.stats.EntriesMatched += st.EntriesMatched
-	it.stats.Warnings = append(it.stats.Warnings, st.Warnings...)
 }
 
 // read opens a source for f. A corrupt chunk is left out of the answer with a warning that names it.
@@ -246,7 +238,7 @@ func (it *iterator) readOnce(sl *slot, s *source, f func(*opened) error) error {
 		if s.reader == nil {
 			o.view = &s.view
 		}
-		return f(&o)
+		return sl.counted(&o, f)
 	}
 	return it.db.use(s.handle, func(b *block.Block) (err error) {
 		if err := sl.openFilters(&o, s, b); err != nil {
@@ -255,8 +247,26 @@ func (it *iterator) readOnce(sl *slot, s *source, f func(*opened) error) error {
 		if o.reader, o.runs, err = s.openChunk(b); err != nil {
 			return err
 		}
-		return f(&o)
+		return sl.counted(&o, f)
 	})
+}
+
+// counted calls f and notes what that reads.
+func (sl *slot) counted(o *opened, f func(*opened) error) error {
+	if o.reader == nil {
+		return f(o)
+	}
+	sl.pages = chunk.PagesRead{}
+	o.reader = o.reader.Counted(&sl.pages)
+	err := f(o)
+	addPages(&sl.stats, &sl.pages)
+	return err
+}
+
+func addPages(s *storage.ScanStats, p *chunk.PagesRead) {
+	s.Pages += p.Pages
+	s.BytesRead += p.Stored
+	s.BytesDecoded += p.Raw
 }
 
 func (s *source) describe() string {

@@ -86,7 +86,7 @@ func (n naive) query(tenant model.TenantID, r storage.SelectRequest) []string {
 			continue
 		}
 		for _, e := range s.entries {
-			if r.Interval.Contains(e.Timestamp) && passes(e.Line, r.Filters) && useful(s.labels, e, r.MetadataEqual) {
+			if r.Interval.Contains(e.Timestamp) && passes(e.Line, r.Filters) && useful(s.labels, e, r.MetadataEqual) && implies(s.labels, e, r.Implied) {
 				rows = append(rows, row{e.Timestamp, columnText(s.labels, e, r.Columns)})
 			}
 		}

@@ -162,7 +162,7 @@ func (it *iterator) gather(ctx context.Context) error {
 }
 
 // keysFirst reports whether time columns and equalities alone tell which entries there are.
-func (it *iterator) keysFirst() bool { return it.question.filters == nil }
+func (it *iterator) keysFirst() bool { return !it.question.testsLines() }
 
 func (p *page) sort() {
 	slices.SortFunc(p.entries, func(a, b kept) int {
@@ -364,6 +364,7 @@ func (it *iterator) fill(ctx context.Context) (whole bool, err error) {
 	}
 	passedOver := uint64(p.sources - next)
 	it.stats.ChunksSkipped += passedOver
+	it.stats.Skipped.Order += passedOver
 	it.db.metrics.chunksSkipped[skippedByRank].Add(float64(passedOver))
 	if n := int(end.Load()); n < len(p.entries) {
 		clear(p.entries[n:])

@@ -59,7 +59,7 @@ func (db *DB) filtersOf(p *partFilters) *block.Filters {
 // setParts tells the sources of a block of each other.
 func (it *iterator) setParts() {
 	q := it.question
-	if q.probe == nil && len(q.equal) == 0 {
+	if !q.probes() && len(q.equal) == 0 {
 		return
 	}
 	parts := map[*blockHandle]*partFilters{}
@@ -125,6 +125,7 @@ func (it *iterator) addPruned() {
 	for by, n := range it.pruned {
 		it.stats.Chunks += n
 		it.stats.ChunksSkipped += n
+		*skipReason(by).of(&it.stats.Skipped) += n
 		it.db.metrics.chunksSkipped[by].Add(float64(n))
 	}
 	it.pruned = [skipReasons]uint64{}
@@ -141,7 +142,7 @@ func (s *scanner) openFilters(o *opened, src *source, b *block.Block) error {
 		return nil
 	}
 	var err error
-	if s.probe != nil {
+	if s.probes() {
 		var scratch chunk.Filter // a filter is its own memory
 		o.filter, err = column(o.key, columnKey{kind: filterColumn}, filterBytesGuess, &scratch,
 			func(chunk.Filter) (chunk.Filter, error) { return b.Filter(src.ref) })

@@ -145,6 +145,9 @@ func TestFiltersHideNothing(t *testing.T) {
 				if x.rng.IntN(2) == 0 {
 					r.MetadataEqual = append(r.MetadataEqual, model.Pair{Name: pick(x.rng, "trace", "zone", levelName), Value: pick(x.rng, "error", fmt.Sprint(x.rng.IntN(90)))})
 				}
+				if x.rng.IntN(3) == 0 {
+					r.Implied = append(r.Implied, x.implied(lines))
+				}
 				x.compare(t, db, want.query("t", r), r)
 			}
 			skipped := testutil.ToFloat64(db.metrics.chunksSkipped[skippedByFilter]) + testutil.ToFloat64(db.metrics.chunksSkipped[skippedByMetadata])

@@ -478,7 +478,7 @@ func TestCacheServesAndIsDropped(t *testing.T) {
 
 func TestMetricsOfReadingHaveNames(t *testing.T) {
 	require.NotContains(t, skipNames[:], "")
-	require.Equal(t, "time filter metadata level delete rank", strings.Join(skipNames[:], " "))
+	require.Equal(t, "time filter metadata level delete implied rank", strings.Join(skipNames[:], " "))
 }
 
 // TestMetadataInLines: a column that points into the lines takes them from the query, which decodes them once.

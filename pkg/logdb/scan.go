@@ -23,6 +23,7 @@ type question struct {
 	names     []string // of metadata, to read; nil: all
 	namesText string   // the same for the cache
 	equal     []equality
+	implied   []implied
 }
 
 // equality is a pair of SelectRequest.MetadataEqual.
@@ -31,19 +32,38 @@ type equality struct {
 	decided []bool // by stream: it has a label of that name, which decides for all its entries
 }
 
-func newQuestion(filters *match.Matcher, r storage.SelectRequest) *question {
+// newQuestion compiles what a request asks.
+func newQuestion(r storage.SelectRequest) (*question, error) {
+	filters, err := compileFilters(r.Filters)
+	if err != nil {
+		return nil, err
+	}
 	q := &question{filters: filters, columns: r.Columns, names: r.MetadataNames, namesText: strings.Join(r.MetadataNames, "\x00")}
 	if filters != nil {
 		q.probe = chunk.NewProbe(filters)
 	}
+	if q.implied, err = compileImplied(r.Implied); err != nil {
+		return nil, err
+	}
 	for _, p := range r.MetadataEqual {
 		q.equal = append(q.equal, equality{Pair: p})
 	}
-	return q
+	return q, nil
 }
 
-// setStreams notes which streams decide an equality.
+// testsLines reports whether lines decide which entries there are.
+func (q *question) testsLines() bool { return q.filters != nil || len(q.implied) > 0 }
+
+// probes reports whether substring filters can tell something.
+func (q *question) probes() bool {
+	return q.probe != nil || slices.ContainsFunc(q.implied, func(f implied) bool { return f.probes() })
+}
+
+// setStreams notes which streams decide an equality or an implied filter.
 func (q *question) setStreams(streams []labels.Labels) {
+	for k := range q.implied {
+		q.implied[k].setStreams(streams)
+	}
 	for k := range q.equal {
 		e := &q.equal[k]
 		e.decided = make([]bool, len(streams))
@@ -65,12 +85,18 @@ const (
 	skippedByMetadata
 	skippedByLevel
 	skippedByDelete
+	skippedByImplied
 	skippedByRank // other entries come first in an ordered answer
 
 	skipReasons
 )
 
-var skipNames = [skipReasons]string{"time", "filter", "metadata", "level", "delete", "rank"}
+var skipNames = [skipReasons]string{"time", "filter", "metadata", "level", "delete", "implied", "rank"}
+
+// of returns the reason's number in statistics.
+func (by skipReason) of(s *storage.SkippedChunks) *uint64 {
+	return [skipReasons]*uint64{&s.Time, &s.Filter, &s.Metadata, &s.Level, &s.Delete, &s.Implied, &s.Order}[by]
+}
 
 // scanner reads sources one after the other and keeps its memory between them. It decodes the time column first, then what
 // equalities ask for, lines only when an entry is left, and the other columns only for entries that passed every filter.
@@ -81,6 +107,7 @@ type scanner struct {
 
 	hits    []hit
 	decoded decodedColumns
+	pages   chunk.PagesRead
 	stats   storage.ScanStats // of what was read since the owner took the last ones
 
 	times    []model.Timestamp
@@ -161,7 +188,7 @@ func (s *scanner) scan(o *opened, iv model.Interval) error {
 		return err
 	}
 	s.stats.Entries += uint64(len(s.hits))
-	if s.filters != nil || s.columns&storage.ColumnLine != 0 {
+	if s.testsLines() || s.columns&storage.ColumnLine != 0 {
 		if err := s.readLines(o); err != nil {
 			return err
 		}
@@ -169,6 +196,9 @@ func (s *scanner) scan(o *opened, iv model.Interval) error {
 			s.stats.Bytes += uint64(s.decoded.lineBytes(h.entry))
 		}
 		s.filter()
+		if err := s.filterImplied(o); err != nil {
+			return err
+		}
 	}
 	if err := s.hideByContent(o); err != nil {
 		return err
@@ -219,6 +249,10 @@ func (s *scanner) find(o *opened, iv model.Interval) error {
 		s.skips(skippedByFilter)
 		return nil
 	}
+	if s.denied(o) {
+		s.skips(skippedByImplied)
+		return nil
+	}
 	if err := s.candidates(o, iv); err != nil {
 		return err
 	}
@@ -248,6 +282,7 @@ func (s *scanner) skips(by skipReason) bool {
 		return false
 	}
 	s.stats.ChunksSkipped++
+	*by.of(&s.stats.Skipped)++
 	s.metrics.chunksSkipped[by].Inc()
 	return true
 }
@@ -326,17 +361,23 @@ func (s *scanner) equalTest(o *opened, p model.Pair) (holds func(entry int) bool
 	case !o.metaFilter.MayHold(p.Name, p.Value) || !o.reader.Table().MayHaveMetadata(p.Name):
 		return never, nil
 	}
-	table := o.reader.Table()
-	size := 4*int64(table.Entries) + int64(table.RawBytes-table.LineBytes)
-	md, err := column(o.key, columnKey{kind: metadataColumn, names: p.Name}, size, &s.single,
-		func(into chunk.Metadata) (chunk.Metadata, error) {
-			err := s.decodeMetadata(o, &into, p.Name)
-			return into, err
-		})
+	md, err := s.readName(o, p.Name)
 	if err != nil {
 		return nil, err
 	}
 	return md.Equal(p), nil
+}
+
+// readName decodes metadata of one name. It is valid until the next call.
+func (s *scanner) readName(o *opened, name string) (*chunk.Metadata, error) {
+	table := o.reader.Table()
+	size := 4*int64(table.Entries) + int64(table.RawBytes-table.LineBytes)
+	md, err := column(o.key, columnKey{kind: metadataColumn, names: name}, size, &s.single,
+		func(into chunk.Metadata) (chunk.Metadata, error) {
+			err := s.decodeMetadata(o, &into, name)
+			return into, err
+		})
+	return &md, err
 }
 
 func (s *scanner) levelTest(o *opened, level string) (holds func(entry int) bool, err error) {

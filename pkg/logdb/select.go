@@ -63,14 +63,14 @@ func (s *selection) stream(ls labels.Labels) int {
 
 // Select implements storage.Querier.
 func (db *DB) Select(ctx context.Context, id model.TenantID, r storage.SelectRequest) (storage.Iterator, error) {
-	filters, err := compileFilters(r.Filters)
+	q, err := newQuestion(r)
 	if err != nil {
 		return nil, err
 	}
 	if r.Limit > 0 && r.Order == storage.Unordered {
 		return nil, errors.New("select with a limit needs an order")
 	}
-	it := &iterator{db: db, request: r, question: newQuestion(filters, r), pageEntries: pageEntriesMin}
+	it := &iterator{db: db, request: r, question: q, pageEntries: pageEntriesMin}
 	t := db.lookup(id)
 	if t == nil || r.Interval.Empty() {
 		it.done = true
@@ -250,10 +250,10 @@ func (s *source) bytes(q *question) int64 {
 	}
 	n := entries * perEntry
 	content := slices.ContainsFunc(s.masks, func(m mask) bool { return !m.whole() })
-	if content || q.filters != nil || q.columns&storage.ColumnLine != 0 {
+	if content || q.testsLines() || q.columns&storage.ColumnLine != 0 {
 		n += lines + entries*int64(unsafe.Sizeof(""))
 	}
-	if content || len(q.equal) > 0 || q.columns&storage.ColumnMetadata != 0 {
+	if content || len(q.equal)+len(q.implied) > 0 || q.columns&storage.ColumnMetadata != 0 {
 		n += 2*(raw-lines) + entries*(4+int64(unsafe.Sizeof([]model.Pair{})))
 	}
 	return n

@@ -117,7 +117,10 @@ type SelectRequest struct {
 	// metadata has the pair; detected_level means the level. The store keeps all of these and may leave out any others. A
 	// Limit counts the entries that are left. Values are not empty.
 	MetadataEqual []model.Pair
-	Columns       Columns
+	// Implied says more of what the caller has no use for. The store may leave out entries for which one of these does not
+	// hold, or keep them. A Limit counts the entries that are left.
+	Implied []ImpliedFilter
+	Columns Columns
 	// MetadataNames narrows ColumnMetadata to pairs of these names, for stores that keep a column per name; nil: all. The
 	// store may fill others too.
 	MetadataNames []string
@@ -143,6 +146,18 @@ type LineFilter struct {
 	Negate bool
 	Any    []string // at least one; an empty string is found in every line
 }
+
+// ImpliedFilter is what a label filter on something that is parsed out of the line says of the line itself. It holds for an
+// entry whose stream has a label Name, or whose metadata has a pair Name, whatever the value (the caller decides those
+// himself); and for one whose line Line holds for, which is not negated.
+type ImpliedFilter struct {
+	Name string
+	Line LineFilter
+}
+
+// EscapedASCII is the alternative, in the Line of an ImpliedFilter, of which a store may know for many lines at once that none
+// has it: how JSON spells a character of ASCII by its number.
+const EscapedASCII = `\u00`
 
 // Iterator yields batches. It is used by one goroutine at a time.
 type Iterator interface {
@@ -174,12 +189,4 @@ func (b *Batch) Len() int { return len(b.Timestamps) }
 // Stats sizes a scope. Entries and Bytes of chunks cut by the interval's ends count whole.
 type Stats struct {
 	Streams, Chunks, Entries, Bytes uint64 // Bytes: lines and metadata, uncompressed
-}
-
-// ScanStats tells what a Select or a Count did.
-type ScanStats struct {
-	Chunks, ChunksSkipped uint64 // looked at; of these skipped by time or filter without decoding lines
-	Entries, Bytes        uint64 // entries and line bytes decoded and tested; of a Count entries alone, however counted
-	EntriesMatched        uint64 // entries that passed the filters
-	Warnings              []string
 }

@@ -17,6 +17,20 @@ type Reader struct {
 	src   io.ReaderAt
 	base  int64
 	table *Table
+	read  *PagesRead // nil: nobody counts
+}
+
+// PagesRead counts what a Reader reads.
+type PagesRead struct {
+	Pages       uint64
+	Stored, Raw uint64 // bytes as they lie, and decompressed
+}
+
+// Counted returns a reader of the same chunk that counts into n. It is for one goroutine.
+func (c *Reader) Counted(n *PagesRead) *Reader {
+	counted := *c
+	counted.read = n
+	return &counted
 }
 
 // NewReader reads a chunk whose pages start at base in r.
@@ -162,6 +176,11 @@ func (c *Reader) stored(col *column, buf *pageBuffer) ([]byte, error) {
 	}
 	if checksum(b) != col.crc {
 		return nil, corrupt("page has a wrong checksum")
+	}
+	if c.read != nil {
+		c.read.Pages++
+		c.read.Stored += uint64(col.stored)
+		c.read.Raw += uint64(col.raw)
 	}
 	return b, nil
 }

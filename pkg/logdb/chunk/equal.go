@@ -58,3 +58,14 @@ func (v *View) Equal(p model.Pair) func(i int) bool {
 		})
 	}
 }
+
+// Has returns a test for entries that have metadata of that name. It is valid for ever.
+func (v *View) Has(name string) func(i int) bool {
+	code := slices.Index(v.names, name)
+	if code < 0 {
+		return func(int) bool { return false }
+	}
+	return func(i int) bool {
+		return slices.ContainsFunc(v.entryPairs(i), func(o pair) bool { return o.name == uint32(code) && o.start < o.end })
+	}
+}

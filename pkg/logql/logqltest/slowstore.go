@@ -80,6 +80,26 @@ func holds(f storage.LineFilter, line string) (bool, error) {
 	return f.Negate, nil
 }
 
+// mayLeaveOut reports whether a request says that it has no use for an entry. The store takes it at its word.
+func mayLeaveOut(ls labels.Labels, e model.Entry, r storage.SelectRequest) bool {
+	for _, p := range r.MetadataEqual {
+		has := slices.Contains(e.Metadata, p)
+		if p.Name == "detected_level" {
+			has = e.Level == p.Value
+		}
+		if !ls.Has(p.Name) && !has {
+			return true
+		}
+	}
+	for _, f := range r.Implied {
+		has := slices.ContainsFunc(e.Metadata, func(p model.Pair) bool { return p.Name == f.Name })
+		if ok, err := holds(f.Line, e.Line); err == nil && !ok && !has && !ls.Has(f.Name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Select implements storage.Querier.
 func (s *SlowStore) Select(_ context.Context, _ model.TenantID, r storage.SelectRequest) (storage.Iterator, error) {
 	it := &slowIterator{store: s, columns: r.Columns, names: r.MetadataNames, prepare: r.Prepare}
@@ -103,6 +123,9 @@ func (s *SlowStore) Select(_ context.Context, _ model.TenantID, r storage.Select
 				if !ok {
 					continue entries
 				}
+			}
+			if mayLeaveOut(st.Labels, e, r) {
+				continue
 			}
 			it.stats.EntriesMatched++
 			it.rest = append(it.rest, slowEntry{e, n, k})
