@@ -49,6 +49,7 @@ type compiled struct {
 	alternatives []alternative
 	negate       bool
 	rank         int
+	given        int // its place among the filters given
 }
 
 // alternative is one text to look for.
@@ -81,8 +82,8 @@ func (b *buffer) line(i int) []byte {
 // Compile prepares filters. No filters at all hold for every line.
 func Compile(filters ...Filter) (*Matcher, error) {
 	m := &Matcher{}
-	for _, f := range filters {
-		c := compiled{negate: f.Negate}
+	for i, f := range filters {
+		c := compiled{given: i, negate: f.Negate}
 		for _, text := range f.Any {
 			if !f.Regexp {
 				c.alternatives = append(c.alternatives, newLiteral(text))
@@ -105,6 +106,15 @@ func Compile(filters ...Filter) (*Matcher, error) {
 	}
 	slices.SortStableFunc(m.filters, func(a, b compiled) int { return a.rank - b.rank })
 	return m, nil
+}
+
+// Order returns in which order the filters run, by their places among those given to Compile.
+func (m *Matcher) Order() []int {
+	order := make([]int, len(m.filters))
+	for i := range m.filters {
+		order[i] = m.filters[i].given
+	}
+	return order
 }
 
 // The order of filters. Ranks of alternatives add up.

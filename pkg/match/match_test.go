@@ -224,3 +224,14 @@ func FuzzSelect(f *testing.F) {
 		requireTwin(t, []Filter{{Regexp: isRegexp, Negate: negate, Any: []string{text}}}, strings.Split(lines, "\n"))
 	})
 }
+
+func TestOrder(t *testing.T) {
+	f := func(want []int, filters ...Filter) {
+		t.Helper()
+		m, err := Compile(filters...)
+		require.NoError(t, err)
+		require.Equal(t, want, m.Order())
+	}
+	f([]int{})
+	f([]int{3, 2, 1, 0}, Filter{Regexp: true, Any: []string{"[a-f]+x"}}, Filter{Negate: true, Any: []string{"~"}}, Filter{Any: []string{"e"}}, Filter{Any: []string{"~"}})
+}

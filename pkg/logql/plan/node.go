@@ -33,8 +33,9 @@ func (*Scalar) node()       {}
 type Scan struct {
 	Matchers []*labels.Matcher
 	Filters  []storage.LineFilter
-	// MetadataEqual are comparisons that every entry must pass in Stages, too; see storage.SelectRequest.
+	// MetadataEqual and Implied follow from what every entry must pass in Stages, too; see storage.SelectRequest.
 	MetadataEqual []model.Pair
+	Implied       []storage.ImpliedFilter
 	Columns       storage.Columns
 	// MetadataNames are the names that ColumnMetadata is read for; nil: all.
 	MetadataNames []string
@@ -44,7 +45,9 @@ type Scan struct {
 type Log struct {
 	Scan        Scan
 	Stages      *pipeline.Pipeline
-	SearchWords []string // what positive line filters look for
+	Syntax      []syntax.Stage // of Stages
+	Limited     bool           // the store stops at the query's limit: nothing behind it drops entries
+	SearchWords []string       // what positive line filters look for
 }
 
 // Range folds the entries of the window (T-Length-Offset, T-Offset] at each step T: it counts them or their bytes, or folds
@@ -56,6 +59,8 @@ type Range struct {
 	Length, Offset time.Duration
 	Scans          []Scan // of disjoint sets of streams, together all
 	Stages         *pipeline.Pipeline
+	Syntax         []syntax.Stage // of Stages
+	Unwrap         *syntax.Unwrap // behind those; nil: none
 	Group          Group
 	// KeepsErrors: what a parser could not read does not fail the query, for the query asks for such entries.
 	KeepsErrors bool

@@ -1,9 +1,11 @@
 // Package plan turns a query's tree into what is to be read and what is to be done with it. It decides everything that can
 // be decided without looking at data: which filters the store applies, which columns it has to decode, where a sum can be
-// taken while reading, what the store can count by itself, and that everything in the query can be evaluated at all. It reads nothing and knows no time.
+// taken while reading, what the store can count by itself, and that everything in the query can be evaluated at all. It
+// reads nothing and knows no time.
 //
-// Build makes the nodes bottom up; the rules (rule_*.go) are functions that Build calls where they apply. A plan for a new
-// construct is a node in node.go, a case in Build and an operator in the engine.
+// Build makes the nodes bottom up. What a read of the store can be spared is decided by rules, one in each rule_*.go, which
+// change no answer and are listed in rules.go; any of them can be left out (Options). Text prints a plan. A plan for a new
+// construct is a node in node.go, a case in build, an operator in the engine, and its line in print.go.
 package plan
 
 import (
@@ -12,95 +14,82 @@ import (
 	"github.com/grafana/regexp"
 	"github.com/prometheus/prometheus/model/labels"
 
-	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
-	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
-// Build plans a query. The error is ErrUnsupported for what cannot be evaluated yet.
-func Build(e syntax.Expr) (Node, error) {
+// Build plans a query with all rules. The error is ErrUnsupported for what cannot be evaluated yet.
+func Build(e syntax.Expr) (Node, error) { return Options{}.Build(e) }
+
+// Build plans a query.
+func (o Options) Build(e syntax.Expr) (Node, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return o.build(e)
+}
+
+func (o Options) build(e syntax.Expr) (Node, error) {
 	switch e := e.(type) {
 	case *syntax.LogExpr:
-		return buildLog(e)
+		return o.buildLog(e)
 	case *syntax.RangeAggregation:
-		return buildRange(e, seriesGroup(e))
+		return o.buildRange(e, seriesGroup(e))
 	case *syntax.VectorAggregation:
-		return buildAggregate(e)
+		return o.buildAggregate(e)
 	case *syntax.Binary:
-		return buildBinary(e)
+		return o.buildBinary(e)
 	case *syntax.Literal:
 		return &Scalar{Value: e.Value}, nil
 	case *syntax.Vector:
 		return &Constant{Value: e.Value}, nil
 	case *syntax.LabelReplace:
-		return buildLabelReplace(e)
+		return o.buildLabelReplace(e)
 	}
 	return nil, fmt.Errorf("expression %s is unknown to the planner", e)
 }
 
-func buildLog(e *syntax.LogExpr) (Node, error) {
-	pushed, rest := pushLineFilters(e.Stages)
-	stages, err := pipeline.Compile(rest, pipeline.Options{Wanted: pipeline.Needs{AllNames: true}})
-	if err != nil {
+func (o Options) buildLog(e *syntax.LogExpr) (Node, error) {
+	r := newRead(e)
+	if err := o.apply(r); err != nil {
 		return nil, err
 	}
-	return &Log{
-		Scan: Scan{
-			Matchers:      e.Matchers,
-			Filters:       pushed,
-			MetadataEqual: metadataEqual(e.Matchers, e.Stages),
-			Columns:       storage.ColumnLine | storage.ColumnLevel | storage.ColumnMetadata,
-		},
-		Stages:      stages,
-		SearchWords: searchWords(e.Stages),
-	}, nil
+	return &Log{Scan: r.scans[0], Stages: r.compiled, Syntax: r.stages, Limited: r.limited, SearchWords: searchWords(e.Stages)}, nil
 }
 
 // buildRange plans a range aggregation whose series are formed by group.
-func buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
+func (o Options) buildRange(e *syntax.RangeAggregation, group Group) (Node, error) {
 	if e.Op == syntax.OpAbsentOverTime {
-		return buildAbsent(e)
+		return o.buildAbsent(e)
 	}
-	pushed, rest := pushLineFilters(e.Log.Stages)
-	rest = withoutIdle(rest)
-	if e.Op != syntax.OpBytesOverTime && e.Op != syntax.OpBytesRate {
-		rest = withoutUnreadLines(rest)
+	r := newRead(e.Log)
+	r.metric, r.group = e, group
+	if !r.measuresLines() {
+		r.stages = withoutUnreadLines(r.stages) // no rule, for it decides whether a template may fail
 	}
-	var wanted pipeline.Needs
-	group.addNeeds(&wanted)
-	stages, err := pipeline.Compile(rest, pipeline.Options{Unwrap: e.Unwrap, Wanted: wanted})
-	if err != nil {
+	if err := o.apply(r); err != nil {
 		return nil, err
 	}
-	scan := Scan{Matchers: e.Log.Matchers, Filters: pushed, MetadataEqual: metadataEqual(e.Log.Matchers, e.Log.Stages)}
-	if e.Op == syntax.OpBytesOverTime || e.Op == syntax.OpBytesRate {
-		scan.Columns |= storage.ColumnLineBytes
-	}
-	wanted.Add(stages.Needs)
-	n := &Range{
+	return o.pushCount(&Range{
 		Op:       e.Op,
 		Values:   e.Unwrap != nil && e.Op != syntax.OpCountOverTime,
 		Quantile: e.Param,
 		Length:   e.Range,
 		Offset:   e.Offset,
-		Stages:   stages,
+		Scans:    r.scans,
+		Stages:   r.compiled,
+		Syntax:   r.stages,
+		Unwrap:   e.Unwrap,
 		Group:    group,
-	}
-	// Who groups by __error__, or filters by it and groups by labels, counts the lines that could not be parsed.
-	n.KeepsErrors = group.Mode == GroupBy && wanted.Errors
-	if n.InOrder() {
-		n.Scans = []Scan{oneScan(scan, wanted)}
-	} else {
-		n.Scans = splitScan(scan, wanted, rest)
-	}
-	return pushCount(n), nil
+		// Who groups by __error__, or filters by it and groups by labels, counts the lines that could not be parsed.
+		KeepsErrors: group.Mode == GroupBy && r.needs().Errors,
+	}), nil
 }
 
 // buildAbsent counts everything in one series and turns it over.
-func buildAbsent(e *syntax.RangeAggregation) (Node, error) {
+func (o Options) buildAbsent(e *syntax.RangeAggregation) (Node, error) {
 	counted := *e
 	counted.Op = syntax.OpCountOverTime // of the entries that have a value, behind an unwrap
-	input, err := buildRange(&counted, Group{Mode: GroupBy})
+	input, err := o.buildRange(&counted, Group{Mode: GroupBy})
 	if err != nil {
 		return nil, err
 	}
@@ -122,16 +111,16 @@ func absentLabels(ms []*labels.Matcher) labels.Labels {
 	return b.Labels()
 }
 
-func buildAggregate(e *syntax.VectorAggregation) (Node, error) {
+func (o Options) buildAggregate(e *syntax.VectorAggregation) (Node, error) {
 	group := groupOf(e.Grouping)
 	// A sum of counts is a count: the groups are formed while reading, and no series is made only to be added up.
 	if inner, ok := e.Expr.(*syntax.RangeAggregation); ok && foldsAlike(e.Op, inner.Op) {
 		if e.Op == syntax.OpSum { // as in Loki, where it may name the label that was unwrapped
-			return buildRange(inner, withoutUnwrapped(inner, group))
+			return o.buildRange(inner, withoutUnwrapped(inner, group))
 		}
-		return buildRange(inner, group.of(seriesGroup(inner)))
+		return o.buildRange(inner, group.of(seriesGroup(inner)))
 	}
-	input, err := buildVector(e.Expr)
+	input, err := o.buildVector(e.Expr)
 	if err != nil {
 		return nil, err
 	}
@@ -162,35 +151,35 @@ func foldsAlike(vector syntax.VectorOp, op syntax.RangeOp) bool {
 
 // buildVector plans an operand that must be series. Loki's grammar lets a number through where its engine then fails on
 // it; one series without labels is what is meant.
-func buildVector(e syntax.Expr) (Node, error) {
-	n, err := Build(e)
+func (o Options) buildVector(e syntax.Expr) (Node, error) {
+	n, err := o.build(e)
 	if s, ok := n.(*Scalar); ok {
 		return &Constant{Value: s.Value}, nil
 	}
 	return n, err
 }
 
-func buildLabelReplace(e *syntax.LabelReplace) (Node, error) {
+func (o Options) buildLabelReplace(e *syntax.LabelReplace) (Node, error) {
 	re, err := regexp.Compile("^(?:" + e.Regexp + ")$")
 	if err != nil {
 		return nil, fmt.Errorf("compile expression of label_replace: %w", err) // the parser has tried
 	}
-	input, err := buildVector(e.Expr)
+	input, err := o.buildVector(e.Expr)
 	if err != nil {
 		return nil, err
 	}
 	return &LabelReplace{Dst: e.Dst, Replacement: e.Replacement, Source: e.Source, Regexp: re, Input: input}, nil
 }
 
-func buildBinary(e *syntax.Binary) (Node, error) {
+func (o Options) buildBinary(e *syntax.Binary) (Node, error) {
 	if v, ok := syntax.Constant(e); ok {
 		return &Scalar{Value: v}, nil
 	}
-	left, err := Build(e.LHS)
+	left, err := o.build(e.LHS)
 	if err != nil {
 		return nil, err
 	}
-	right, err := Build(e.RHS)
+	right, err := o.build(e.RHS)
 	if err != nil {
 		return nil, err
 	}

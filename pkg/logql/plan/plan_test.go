@@ -49,11 +49,11 @@ func describe(scans ...Scan) []string {
 	return list
 }
 
-func build(t *testing.T, query string) Node {
+func build(t *testing.T, query string, without ...string) Node {
 	t.Helper()
 	e, err := syntax.Parse(query)
 	require.NoError(t, err)
-	n, err := Build(e)
+	n, err := Options{Without: without}.Build(e)
 	require.NoError(t, err, query)
 	return n
 }
@@ -87,15 +87,15 @@ func TestRangeReadsFewestColumns(t *testing.T) {
 	// A string comparison selects among the streams that have the label.
 	f(`sum(count_over_time({app="x"} | env="p" [1m]))`, `{app="x", env=""} metadata[env] env=p`, `{app="x", env!="", env="p"} time`)
 	f(`sum(count_over_time({app="x"} | app=~"y" and env!="p" [1m]))`,
-		`{app="x", env=""} metadata[env]`, `{app="x", env!="", app=~"y", env!="p"} time`)
+		`{app="x", app=~"y", env=""} metadata[env]`, `{app="x", app=~"y", env!="", env!="p"} time`)
 	f(`sum(count_over_time({app="x"} | app="x" or app="y" [1m]))`, `{app="x"} time`)
-	f(`sum(count_over_time({app="x"} | detected_level="error" | __error__="" [1m]))`, `{app="x"} level detected_level=error`)
+	f(`sum(count_over_time({app="x"} | detected_level="error" | __error__="" [1m]))`, `{app="x", detected_level=~"error|"} level detected_level=error`)
 	// Without a sum, or without "by", all labels count.
 	f(`count_over_time({app="x"}[1m])`, `{app="x"} level+metadata`)
 	f(`sum without (env) (count_over_time({app="x"}[1m]))`, `{app="x"} level+metadata`)
 	f(`max by (app) (bytes_over_time({app="x"}[1m]))`, `{app="x"} bytes+level+metadata`)
 	// What the store cannot test needs the line.
-	f(`sum(count_over_time({app="x"} |> "<_>a" |= "b" [1m]))`, `{app="x"} line [0 false ["b"]]`)
+	f(`sum(count_over_time({app="x"} |> "<_>a" |= "b" [1m]))`, `{app="x"} line [0 false ["b"]] [0 false ["a"]]`)
 	f(`sum(count_over_time({app="x"} |= "b" or ip("::1") [1m]))`, `{app="x"} line`)
 	// Behind what changes labels, a comparison says nothing of the stream.
 	f(`sum(count_over_time({app="x"} | env!="p" | label_format env="q" | env="q" [1m]))`,
@@ -135,7 +135,7 @@ func TestWithoutUnreadLines(t *testing.T) {
 func TestLogPushesLineFilters(t *testing.T) {
 	f := func(query string, words []string, empty bool, want string) {
 		t.Helper()
-		n := build(t, query).(*Log)
+		n := build(t, query, "streams", "patterns").(*Log)
 		require.Equal(t, []string{want}, describe(n.Scan), query)
 		require.Equal(t, words, n.SearchWords)
 		require.Equal(t, empty, n.Stages.Empty())
@@ -152,7 +152,7 @@ func TestLogPushesLineFilters(t *testing.T) {
 func TestLogPushesMetadataEqualities(t *testing.T) {
 	f := func(query, want string) {
 		t.Helper()
-		require.Equal(t, []string{`{app="x"} line+level+metadata` + want}, describe(build(t, query).(*Log).Scan), query)
+		require.Equal(t, []string{`{app="x"} line+level+metadata` + want}, describe(build(t, query, "streams", "patterns").(*Log).Scan), query)
 	}
 	f(`{app="x"} | trace_id="1"`, ` trace_id=1`)
 	f(`{app="x"} | trace_id="1" | pod="2" | trace_id="1" | trace_id="3"`, ` trace_id=1 pod=2 trace_id=3`)
@@ -199,8 +199,10 @@ func TestValues(t *testing.T) {
 	f(`rate_counter({a="b"} | unwrap v [1m])`, without("v"), all)
 	n := build(t, `sum by (a) (rate_counter({a="b"} | unwrap v [1m]))`).(*Aggregate)
 	require.Equal(t, []string{all}, describe(n.Input.(*Range).Scans...))
-	require.Equal(t, Scan{Columns: storage.ColumnMetadata | storage.ColumnLevel, MetadataNames: []string{"v"}},
-		oneScan(Scan{}, pipeline.Needs{Names: map[string]bool{"v": true, "detected_level": true}}))
+	r := newRead(&syntax.LogExpr{})
+	r.metric, r.group, r.compiled = &syntax.RangeAggregation{Op: syntax.OpRateCounter}, by("v", "detected_level"), &pipeline.Pipeline{}
+	narrowColumns(r)
+	require.Equal(t, []Scan{{Columns: storage.ColumnMetadata | storage.ColumnLevel, MetadataNames: []string{"v"}}}, r.scans)
 
 	g := func(query string, op syntax.RangeOp) {
 		t.Helper()

@@ -4,18 +4,17 @@ import (
 	"slices"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
-	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
 // pushCount lets the store count what a Range would read entry by entry. It may when every entry of the scans counts (no
 // line filter, no stage) and nothing tells entries apart but what a store can tell apart: labels, level and metadata.
-func pushCount(n *Range) Node {
-	if !n.Stages.Empty() {
+func (o Options) pushCount(n *Range) Node {
+	if !o.uses(ruleCount) || !n.Stages.Empty() {
 		return n
 	}
 	for _, s := range n.Scans {
-		if len(s.Filters) > 0 || s.Columns&storage.ColumnLine != 0 {
+		if len(s.Filters) > 0 || len(s.Implied) > 0 || s.Columns&storage.ColumnLine != 0 {
 			return n
 		}
 	}
@@ -29,28 +28,4 @@ func pushCount(n *Range) Node {
 		}
 	}
 	return c
-}
-
-// withoutIdle leaves out stages that have nothing to do: Grafana's histograms drop errors that nothing made.
-func withoutIdle(stages []syntax.Stage) []syntax.Stage {
-	for i, s := range stages {
-		switch s := s.(type) {
-		case *syntax.LineFilter: // makes no errors
-		case *syntax.Drop:
-			if dropsErrors(s) {
-				return append(slices.Clone(stages[:i]), withoutIdle(stages[i+1:])...)
-			}
-			return stages
-		default:
-			return stages
-		}
-	}
-	return stages
-}
-
-// dropsErrors reports whether the stage drops the error of an entry and nothing else.
-func dropsErrors(s *syntax.Drop) bool {
-	return !slices.ContainsFunc(s.Labels, func(p syntax.LabelPick) bool {
-		return p.Matcher != nil || p.Name != pipeline.ErrorLabel && p.Name != pipeline.ErrorDetailsLabel
-	})
 }

@@ -20,7 +20,7 @@ func TestCountsInTheStore(t *testing.T) {
 		if !ok {
 			return
 		}
-		require.Equal(t, c, pushCount(c.Range), "the Range is as it was before")
+		require.Equal(t, c, Options{}.pushCount(c.Range), "the Range is as it was before")
 		got := "all"
 		if c.LabelNames != nil {
 			got = fmt.Sprint(c.LabelNames)
@@ -46,4 +46,21 @@ func TestCountsInTheStore(t *testing.T) {
 	// Errors that nothing made need not be dropped: Grafana's histogram.
 	f("sum by (level, detected_level) (count_over_time({app=\"x\"} |= `` | drop __error__, __error_details__ | drop __error__ [1m]))",
 		`[detected_level level]`)
+}
+
+func TestCountRule(t *testing.T) {
+	f := ruleTest(t, "count")
+	f(`sum by (env) (rate({app="x"} |= "" | drop __error__ [1m] offset 5m))`, `
+		Range rate [1m] offset 5m by (env)
+		  Scan {app="x", env=""} time, metadata(env)
+		  Scan {app="x", env!=""} time`, `
+		Count rate [1m] offset 5m by (env)
+		  Scan {app="x", env=""} time, metadata(env)
+		  Scan {app="x", env!=""} time`)
+	// Of parsers that nobody asks nothing is left.
+	f(`sum(count_over_time({app="x"} | json [1m]))`, `
+		Range count_over_time [1m] by ()
+		  Scan {app="x"} time`, `
+		Count count_over_time [1m] by ()
+		  Scan {app="x"} time`)
 }

@@ -5,25 +5,40 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
-// pushLineFilters splits a pipeline into the line filters that the store applies and the stages that remain. A filter may
-// move in front of anything that only drops entries; it may not move in front of a stage that changes the line.
-func pushLineFilters(stages []syntax.Stage) (pushed []storage.LineFilter, rest []syntax.Stage) {
-	lineChanged := false
+// pushLines gives the store the line filters that it can apply. A filter may move in front of other filters and of
+// stages that only change labels. One that every line passes goes.
+//
+// In which order the store applies them is the store's business, and so is what it makes of literals in regular expressions:
+// package match runs filters cheapest first, each behind the literals that it requires.
+func pushLines(r *read) {
+	scan, stages := &r.scans[0], r.stages
+	r.stages = nil
+	stays := false
 	for _, s := range stages {
 		switch s := s.(type) {
 		case *syntax.LineFilter:
-			if f, ok := storeFilter(s); ok && !lineChanged {
+			if f, ok := storeFilter(s); ok && !stays {
 				if !isTrivial(f) {
-					pushed = append(pushed, f)
+					scan.Filters = append(scan.Filters, f)
 				}
 				continue
 			}
-		case *syntax.LineFormat, *syntax.Unpack, *syntax.Decolorize:
-			lineChanged = true
+		default:
+			stays = stays || blocksLines(s)
 		}
-		rest = append(rest, s)
+		r.stages = append(r.stages, s)
 	}
-	return pushed, rest
+}
+
+// blocksLines reports whether a line filter has to stay behind the stage: it changes the line, or, as distinct, what the
+// stage drops depends on which entries come to it.
+func blocksLines(s syntax.Stage) bool {
+	switch s.(type) {
+	case *syntax.LineFilter, *syntax.LabelFilterStage, *syntax.JSON, *syntax.Logfmt, *syntax.Regexp, *syntax.Pattern,
+		*syntax.LabelFormat, *syntax.Drop, *syntax.Keep:
+		return false
+	}
+	return true
 }
 
 // storeFilter turns a line filter into one that stores know: literals or regular expressions, no patterns, no addresses.

@@ -11,28 +11,27 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-// metadataEqual returns the pairs that every entry must have, as label of its stream or as metadata, to pass the stages. It
-// looks at label filters before anything that makes or changes labels. The filters stay in the pipeline: what the store
-// keeps may be more than what passes.
+// pushMetadata tells the store of pairs that every entry must have, as label of its stream or as metadata, to pass the
+// stages. It looks at label filters before anything that makes or changes labels. The filters stay in the pipeline: what the
+// store keeps may be more than what passes.
 //
 // A name that ends in "_extracted" may mean metadata of another name, and those of errors are the pipeline's own.
-func metadataEqual(selector []*labels.Matcher, stages []syntax.Stage) []model.Pair {
-	var pairs []model.Pair
-	for _, s := range stages {
+func pushMetadata(r *read) {
+	scan := &r.scans[0]
+	for _, s := range r.stages {
 		switch s := s.(type) {
 		case *syntax.LineFilter:
 		case *syntax.LabelFilterStage:
 			for _, m := range equalities(s.Filter) {
 				p := model.Pair{Name: m.Name, Value: m.Value}
-				if mayBeMetadata(selector, m.Name) && !slices.Contains(pairs, p) {
-					pairs = append(pairs, p)
+				if mayBeMetadata(r.selector, m.Name) && !slices.Contains(scan.MetadataEqual, p) {
+					scan.MetadataEqual = append(scan.MetadataEqual, p)
 				}
 			}
 		default:
-			return pairs
+			return
 		}
 	}
-	return pairs
 }
 
 // equalities returns the comparisons name="value" that all must hold for the filter to hold.
@@ -53,6 +52,5 @@ func equalities(f syntax.LabelFilter) []*labels.Matcher {
 }
 
 func mayBeMetadata(selector []*labels.Matcher, name string) bool {
-	return !isStreamLabel(selector, name) && !strings.HasSuffix(name, pipeline.ExtractedSuffix) &&
-		name != pipeline.ErrorLabel && name != pipeline.ErrorDetailsLabel
+	return !isStreamLabel(selector, name) && !strings.HasSuffix(name, pipeline.ExtractedSuffix) && !isErrorName(name)
 }
