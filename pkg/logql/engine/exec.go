@@ -26,6 +26,8 @@ type Config struct {
 	// MemoryBytes bounds what one query keeps; 0: 256 MiB. A log query that reaches it is answered in part, with a warning;
 	// a metric query fails.
 	MemoryBytes int64
+	// Plan says how to plan; the zero value is best.
+	Plan plan.Options
 }
 
 // Engine is an Executor over one store. It is safe for concurrent use and starts no goroutines.
@@ -57,11 +59,14 @@ func New(cfg Config) (*Engine, error) {
 type query struct {
 	Params
 	querier      storage.Querier
+	now          func() time.Time
 	limits       Limits
 	budget       budget
 	grid         grid
-	plannedBytes uint64 // as estimated for the scans opened so far
-	stats        Stats
+	plannedBytes uint64            // as estimated for the scans opened so far
+	store        storage.ScanStats // of the scans that ended, without warnings
+	stats        Stats             // besides those
+	explain      *Explain          // nil: nobody asked
 	warnings     []string
 }
 
@@ -81,7 +86,7 @@ func (e *Engine) Exec(ctx context.Context, p Params) (*Result, error) {
 	if err := checkParams(p, expr, limits); err != nil {
 		return nil, err
 	}
-	node, err := plan.Build(expr)
+	node, err := e.cfg.Plan.Build(expr)
 	if errors.Is(err, pipeline.ErrUnsupported) {
 		return nil, userError{err}
 	}
@@ -91,15 +96,20 @@ func (e *Engine) Exec(ctx context.Context, p Params) (*Result, error) {
 	q := &query{
 		Params:  p,
 		querier: e.cfg.Querier,
+		now:     e.cfg.Now,
 		limits:  limits,
 		budget:  budget{left: e.cfg.MemoryBytes, max: e.cfg.MemoryBytes},
 		grid:    gridOf(p),
+	}
+	if p.Explain {
+		q.explain = &Explain{Plan: plan.Text(node)}
 	}
 	res, err := q.run(ctx, node)
 	if err != nil {
 		return nil, err
 	}
-	res.Stats, res.Warnings = q.stats, q.warnings
+	res.Explain = q.explain
+	res.Stats, res.Warnings = q.sum(), q.warnings
 	res.Stats.Exec = e.cfg.Now().Sub(began)
 	return res, nil
 }

@@ -37,7 +37,7 @@ func (q *query) evalCount(ctx context.Context, n *plan.Count) ([]Series, error) 
 			Columns:       scan.Columns,
 			MetadataNames: scan.MetadataNames,
 		}
-		if err := q.count(ctx, r, func(c *storage.Counts) error { return f.addCounts(&s, c, buckets) }); err != nil {
+		if err := q.count(ctx, scan, r, func(c *storage.Counts) error { return f.addCounts(&s, c, buckets) }); err != nil {
 			return nil, err
 		}
 	}
@@ -50,10 +50,11 @@ const (
 )
 
 // count asks the store, within the limits that hold for reads.
-func (q *query) count(ctx context.Context, r storage.CountRequest, add func(*storage.Counts) error) error {
+func (q *query) count(ctx context.Context, scan plan.Scan, r storage.CountRequest, add func(*storage.Counts) error) error {
 	if err := q.checkBytes(ctx, storage.Scope{Matchers: r.Matchers, Interval: r.Interval()}); err != nil {
 		return err
 	}
+	began := q.begin(scan, true)
 	var refused error // by ourselves, in words of our own
 	st, err := q.querier.Count(ctx, q.Tenant, r, func(c *storage.Counts) error {
 		if refused = ctx.Err(); refused == nil {
@@ -61,7 +62,7 @@ func (q *query) count(ctx context.Context, r storage.CountRequest, add func(*sto
 		}
 		return refused
 	})
-	q.addStats(st, st.EntriesMatched)
+	q.end(began, st, st.EntriesMatched, err == nil)
 	switch {
 	case refused != nil:
 		return refused

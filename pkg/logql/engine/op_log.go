@@ -44,6 +44,7 @@ func (q *query) runLog(ctx context.Context, n *plan.Log) (*Result, error) {
 		interval: q.logInterval(),
 		order:    q.Direction,
 		limit:    q.Limit,
+		limited:  n.Limited,
 		stages:   n.Stages,
 	}
 	err := q.scan(ctx, r, c.add)

@@ -24,7 +24,8 @@ type request struct {
 	scan     plan.Scan
 	interval model.Interval
 	order    storage.Order
-	limit    int // of entries that pass; 0: all
+	limit    int  // of entries that pass; 0: all
+	limited  bool // by the store
 	stages   *pipeline.Pipeline
 }
 
@@ -95,13 +96,14 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 		return err
 	}
 	ls := &lanes{first: r.stages}
-	passed := 0
+	passed, complete := 0, false
+	began := q.begin(r.scan, false)
 	it, err := q.querier.Select(ctx, q.Tenant, selectRequest(r, ls))
 	if err != nil {
 		return fmt.Errorf("select: %w", err)
 	}
 	defer func() {
-		q.addStats(it.Stats(), uint64(passed))
+		q.end(began, it.Stats(), uint64(passed), complete)
 		if closeErr := it.Close(); err == nil && closeErr != nil {
 			err = fmt.Errorf("close select: %w", closeErr)
 		}
@@ -115,6 +117,7 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 			return fmt.Errorf("read batch: %w", err)
 		}
 		if b == nil {
+			complete = r.limit == 0 || passed < r.limit
 			return nil
 		}
 		l, err := ls.get(b.Lane)
@@ -151,13 +154,14 @@ func selectRequest(r request, ls *lanes) storage.SelectRequest {
 		Order:         r.order,
 		Filters:       r.scan.Filters,
 		MetadataEqual: r.scan.MetadataEqual,
+		Implied:       r.scan.Implied,
 		Columns:       r.scan.Columns,
 		MetadataNames: r.scan.MetadataNames,
 	}
 	switch {
-	case r.stages.Empty():
+	case r.limited:
 		req.Limit = r.limit
-	case r.order == storage.Unordered:
+	case r.order == storage.Unordered && !r.stages.Empty():
 		req.Prepare = func(b *storage.Batch) error {
 			l, err := ls.get(b.Lane)
 			if err == nil {
@@ -175,17 +179,6 @@ func (s *scanned) fill(b *storage.Batch) {
 	s.Lines, s.Levels, s.Metadata = b.Lines, b.Levels, b.Metadata
 	s.Timestamps, s.LineBytes = b.Timestamps, b.LineBytes
 	s.Selected.Fill(b.Len())
-}
-
-func (q *query) addStats(st storage.ScanStats, passed uint64) {
-	q.stats.Bytes += st.Bytes
-	q.stats.Lines += st.Entries
-	q.stats.LinesMatched += passed
-	q.stats.Chunks += st.Chunks
-	q.stats.ChunksSkipped += st.ChunksSkipped
-	for _, w := range st.Warnings {
-		q.warn(w)
-	}
 }
 
 // checkBytes holds the query to the tenant's limit of bytes, before they are read.

@@ -26,6 +26,7 @@ type Params struct {
 	Instant    bool
 	Limit      int           // entries of a log query; positive
 	Direction  storage.Order // Forward or Backward; of log queries
+	Explain    bool          // fill Result.Explain
 }
 
 // ResultType says which field of a Result is filled.
@@ -51,6 +52,7 @@ type Result struct {
 	Series   []Series // ResultMatrix: sorted by labels; ResultVector: one sample each
 	Scalar   Sample   // ResultScalar
 	Stats    Stats
+	Explain  *Explain // nil unless it was asked for
 	Warnings []string
 	// SearchWords are the literals and regular expressions that a log query looked for, to highlight.
 	SearchWords []string
@@ -89,6 +91,11 @@ type Stats struct {
 	Chunks          uint64
 	ChunksSkipped   uint64
 	EntriesReturned uint64
+
+	// These are as in storage.ScanStats, of all scans.
+	Skipped                        storage.SkippedChunks
+	Counted                        storage.CountedChunks
+	Pages, BytesRead, BytesDecoded uint64
 }
 
 // Executor runs queries. Errors wrap *syntax.ParseError, ErrUnsupported, storage.ErrLimit, context errors, or are internal.

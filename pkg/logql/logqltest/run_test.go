@@ -36,3 +36,8 @@ func TestParseScriptErrors(t *testing.T) {
 func TestRandomQueries(t *testing.T) {
 	RunRandom(t, func(_ *testing.T, streams ...model.Stream) storage.Querier { return NewSlowStore(streams...) })
 }
+
+// Rules of the planner change no answer. Each of the store's requests says what may be left out, and the slow store does.
+func TestRulesChangeNothing(t *testing.T) {
+	RunRules(t, func(_ *testing.T, streams ...model.Stream) storage.Querier { return NewSlowStore(streams...) })
+}
