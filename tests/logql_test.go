@@ -68,6 +68,13 @@ func TestLogQLRandom(t *testing.T) {
 	}
 }
 
+// TestLogQLRules asks the database the same queries with rules of the planner and without.
+func TestLogQLRules(t *testing.T) {
+	for _, name := range []string{"blocks", "both"} {
+		t.Run(name, func(t *testing.T) { logqltest.RunRules(t, places[name]) })
+	}
+}
+
 func scriptDB(t *testing.T, fsys vfs.FS) *logdb.DB {
 	t.Helper()
 	db, err := logdb.Open(t.Context(), logdb.Config{FS: fsys, Dir: "/data", ScratchDir: t.TempDir(), Instance: "test", SegmentBytes: 1 << 20})

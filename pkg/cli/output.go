@@ -22,6 +22,7 @@ type queryReply struct {
 type queryData struct {
 	ResultType string          `json:"resultType"`
 	Result     json.RawMessage `json:"result"`
+	Explain    *explainReply   `json:"explain"`
 }
 
 type streamReply struct {

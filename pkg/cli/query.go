@@ -21,6 +21,7 @@ var queryCommand = command{
   gpx_woodshed query '{app="api"} |= "timeout"'
   gpx_woodshed query --since 6h --limit 1000 --output raw '{app="api"}' | sort | uniq -c
   gpx_woodshed query --step 1m 'sum by (app) (rate({namespace="prod"}[5m]))'
+  gpx_woodshed query --explain '{app="api"} | json | status="503"'
   gpx_woodshed query --instant 'sum(count_over_time({namespace="prod"}[1h]))'
 
 Output: default (time, labels that differ, line), raw (lines alone), jsonl (one JSON object a line), json (the
@@ -34,6 +35,7 @@ server's answer). Without a match the exit code is 1.
 		set.StringVar(&q.direction, "direction", "backward", "backward: newest first; forward: oldest first (`order`)")
 		set.StringVar(&q.step, "step", "", "the distance of a metric's samples; chosen by the server when left out (`duration`)")
 		set.BoolVar(&q.instant, "instant", false, "evaluate a metric query once, at the end of the window; of a log query: up to and with the end")
+		set.BoolVar(&q.plan, "explain", false, "show how the query is answered instead of the answer: its plan, and what was read")
 		set.StringVar(&q.output, "output", "default", "default, raw, jsonl or json (`form`)")
 		set.BoolVar(&q.json, "json", false, "the same as --output json")
 		set.StringVar(&q.color, "color", "auto", "auto: on a terminal, unless NO_COLOR is set; always; never (`when`)")
@@ -48,7 +50,7 @@ type query struct {
 	window
 	limit                          int
 	direction, step, output, color string
-	instant, json, quiet           bool
+	instant, json, quiet, plan     bool
 }
 
 func (q *query) run(ctx context.Context, args []string) error {
@@ -66,6 +68,9 @@ func (q *query) run(ctx context.Context, args []string) error {
 	var reply queryReply
 	if err := q.getJSON(ctx, path, params, &reply, "X-Loki-Response-Encoding-Flags", "categorize-labels"); err != nil {
 		return q.explain(args[0], err)
+	}
+	if q.plan {
+		return q.printPlan(&reply)
 	}
 	return q.print(&reply)
 }
@@ -97,6 +102,9 @@ func (q *query) check(args []string) error {
 // request builds the path and the parameters.
 func (q *query) request(logql string, now time.Time) (string, url.Values, error) {
 	params := url.Values{"query": {logql}, "limit": {strconv.Itoa(q.limit)}, "direction": {q.direction}}
+	if q.plan {
+		params.Set("explain", "true")
+	}
 	start, end, err := q.resolve(now)
 	if err != nil {
 		return "", nil, err
@@ -148,6 +156,17 @@ func (q *query) note(format string, args ...any) {
 	if !q.quiet {
 		fmt.Fprintf(q.env.Err, format+"\n", args...)
 	}
+}
+
+// printPlan prints the plan and what was read.
+func (q *query) printPlan(reply *queryReply) error {
+	for _, w := range reply.Warnings {
+		q.note("warning: %s", printable(w))
+	}
+	if reply.Data.Explain == nil {
+		return errors.New("the server does not explain queries: it is older than this command, or no Woodshed")
+	}
+	return printExplain(q.env.Out, reply.Data.Explain)
 }
 
 func (q *query) print(reply *queryReply) error {

@@ -56,6 +56,10 @@ func (an *answer) result(res *engine.Result, categorize bool) {
 	}
 	an.raw(`,"stats":`)
 	an.value(statsOf(res))
+	if res.Explain != nil {
+		an.raw(`,"explain":`)
+		an.value(explainOf(res.Explain))
+	}
 	an.raw("}}\n")
 }
 

@@ -82,13 +82,18 @@ func statsOf(res *engine.Result) lokiStats {
 			ChunksRef:        s.Chunks,
 			ChunksDownloaded: read,
 			Chunk: chunkStats{
-				DecompressedBytes: s.Bytes,
+				DecompressedBytes: s.BytesDecoded,
 				DecompressedLines: s.Lines,
+				CompressedBytes:   s.BytesRead,
 				PostFilterLines:   s.LinesMatched,
 			},
 		}},
 		Cache: map[string]struct{}{},
-		Index: indexStats{TotalChunks: s.Chunks, PostFilterChunks: read},
+		Index: indexStats{
+			TotalChunks:      s.Chunks,
+			PostFilterChunks: read,
+			UsedBloomFilters: s.Skipped.Filter+s.Skipped.Metadata+s.Skipped.Implied > 0,
+		},
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/logql/engine"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/model"
+	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -64,6 +65,7 @@ func lsets(selectors ...string) []labels.Labels {
 
 var someStats = engine.Stats{
 	Exec: 250 * time.Millisecond, Bytes: 1000, Lines: 100, LinesMatched: 10, Chunks: 7, ChunksSkipped: 3, EntriesReturned: 4,
+	Skipped: storage.SkippedChunks{Filter: 3}, Pages: 9, BytesRead: 500, BytesDecoded: 1200,
 }
 
 func logResult() *engine.Result {
@@ -99,6 +101,15 @@ func TestGoldenAnswers(t *testing.T) {
 	f("streams_empty.json", logQuery, &engine.Result{})
 	warned := &engine.Result{Warnings: []string{"chunk 3 of block X is <damaged>", "two"}}
 	f("streams_warnings.json", logQuery, warned, categorize)
+	explained := &engine.Result{Explain: &engine.Explain{Plan: "Log limited in the store\n  Scan {app=\"api\"} time, line\n", Scans: []engine.ExplainScan{
+		{Scan: `Scan {app="api"} time, line`, Complete: true, Passed: 1, Took: 1500 * time.Microsecond, Store: storage.ScanStats{
+			Chunks: 2, ChunksSkipped: 3, Entries: 4, Bytes: 5, EntriesMatched: 6,
+			Skipped: storage.SkippedChunks{Time: 7, Filter: 8, Metadata: 9, Level: 10, Implied: 11, Delete: 12, Order: 13},
+			Counted: storage.CountedChunks{Directory: 14, Total: 15, Minutes: 16, Columns: 17, Entries: 18}, Pages: 19, BytesRead: 20, BytesDecoded: 21,
+		}},
+	}}}
+	f("streams_explained.json", logQuery, explained)
+	f("explained_without_scans.json", logQuery, &engine.Result{Explain: &engine.Explain{Plan: "Scalar 1\n"}})
 
 	sets := lsets(`{app="api"}`, `{}`)
 	samples := []engine.Sample{{Timestamp: 1700000000_000000000, Value: 1}, {Timestamp: 1700000000_500000000, Value: math.NaN()},

@@ -235,3 +235,16 @@ func fail(status int, format string, args ...any) error {
 	}
 	return &httpError{status: status, text: fmt.Sprintf(format, args...)}
 }
+
+// boolParam reads a switch, which is off when it is left out.
+func boolParam(form url.Values, name string) (bool, error) {
+	value := form.Get(name)
+	if value == "" {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, fail(http.StatusBadRequest, "%s must be true or false, not %q", name, value)
+	}
+	return on, nil
+}

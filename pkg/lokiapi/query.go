@@ -43,6 +43,9 @@ func (a *API) queryParams(w http.ResponseWriter, r *http.Request, kind func(url.
 	if p.Direction, err = directionParam(r.Form); err != nil {
 		return p, err
 	}
+	if p.Explain, err = boolParam(r.Form, "explain"); err != nil {
+		return p, err
+	}
 	if err = kind(r.Form, &p); err != nil {
 		return p, err
 	}

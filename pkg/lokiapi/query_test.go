@@ -54,6 +54,11 @@ func TestQueryRangeParams(t *testing.T) {
 	f(base(), want)
 	f(base("shards", "1_of_2"), want)
 	f(base("interval", "0"), want)
+	f(base("explain", "false"), want)
+	explain := want
+	explain.Explain = true
+	f(base("explain", "true"), explain)
+	f(base("explain", "1"), explain)
 
 	forward := want
 	forward.Direction, forward.Limit = storage.Forward, 5000
@@ -121,6 +126,7 @@ func TestQueryRefuses(t *testing.T) {
 	f(rangePath, q(logQuery)+"&limit=5001", "max entries limit per query exceeded, limit > max_entries_limit_per_query (5001 > 5000)")
 	f(rangePath, q(logQuery)+"&limit=0", textLimitPositive)
 	f(rangePath, q(logQuery)+"&direction=up", "invalid direction 'up'")
+	f(rangePath, q(logQuery)+"&explain=much", `explain must be true or false, not "much"`)
 	f(rangePath, q(logQuery)+"&start=2&end=1", textEndBeforeStart)
 	f(rangePath, q(logQuery)+"&step=-5", textStepNotPositive)
 	f(rangePath, q(logQuery)+"&start=0&end=1700000000&step=1", textStepTooSmall)
