@@ -105,6 +105,34 @@ test('keeps only stderr with one click, shows it as active, and lets it go with 
   await expect(logRow(page, 'order placed')).toBeVisible();
 });
 
+test('shows what parsers find and formats write, and draws what is counted of it', async ({
+  explorePage,
+  page,
+  readProvisionedDataSource,
+}) => {
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+  const run = newRun();
+  await push(shopLines(run));
+  await openExplore(
+    explorePage,
+    uid,
+    `{run="${run}"} | logfmt | order > 1 | line_format "{{.msg}}, number {{.order}}"`
+  );
+  for (const text of ['cache filled, number 2', 'payment refused, number 3', 'payment slow, number 4']) {
+    await expect(logRow(page, text)).toBeVisible();
+  }
+  await expect(page.getByText('3 lines displayed')).toBeVisible();
+  await logRow(page, 'number 3').click();
+  await expect(page.getByRole('row').filter({ hasText: /^order.*3$/ })).toBeVisible();
+  await expect(page.getByRole('row').filter({ hasText: /^msg.*payment refused$/ })).toBeVisible();
+
+  await openExplore(explorePage, uid, `sum by (stream) (sum_over_time({run="${run}"} | logfmt | unwrap order [1h]))`);
+  for (const stream of ['stdout', 'stderr']) {
+    await expect(page.getByRole('button', { name: new RegExp(stream) }).first()).toBeVisible();
+  }
+  await expect(page.locator('.uplot').first()).toBeVisible();
+});
+
 test('says in words what is wrong with a query', async ({ explorePage, page, readProvisionedDataSource }) => {
   const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
   await openExplore(explorePage, uid, '');
