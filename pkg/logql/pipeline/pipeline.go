@@ -210,6 +210,16 @@ func (p *Pipeline) compileRows(stages []syntax.Stage, o Options) error {
 // Clone returns a pipeline of the same stages that has seen nothing, for another goroutine.
 func (p *Pipeline) Clone() (*Pipeline, error) { return Compile(p.stages, p.options) }
 
+// LabelsRead returns the names of labels that a stage or whoever comes after the pipeline reads, sorted, when it has stages
+// that make labels: parsers make no others. All: it may be any.
+func (p *Pipeline) LabelsRead() (names []string, all bool) {
+	if p.program == nil {
+		return nil, false
+	}
+	w := p.program.row.wanted
+	return slices.Sorted(slices.Values(w.names.list)), w.all
+}
+
 // Empty reports whether every entry passes as it is.
 func (p *Pipeline) Empty() bool { return len(p.steps) == 0 && p.program == nil }
 

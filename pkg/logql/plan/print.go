@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/match"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
@@ -66,13 +67,13 @@ func (p *planPrinter) node(n Node, depth int) {
 		}
 		p.line(depth, "Log %s", limit)
 		p.scan(n.Scan, depth+1)
-		p.stages(n.Syntax, depth+1)
+		p.stages(n.Syntax, n.Stages, depth+1)
 	case *Range:
 		p.line(depth, "Range %s", rangeText(n))
 		for _, s := range n.Scans {
 			p.scan(s, depth+1)
 		}
-		p.stages(n.Syntax, depth+1)
+		p.stages(n.Syntax, n.Stages, depth+1)
 		p.unwrap(n.Unwrap, depth+1)
 	case *Count:
 		p.line(depth, "Count %s", rangeText(n.Range))
@@ -209,10 +210,27 @@ func filterText(f storage.LineFilter) string {
 	return printed.String()
 }
 
-func (p *planPrinter) stages(stages []syntax.Stage, depth int) {
+// stages prints what runs over each entry; behind parsers it says which labels they need make.
+func (p *planPrinter) stages(stages []syntax.Stage, compiled *pipeline.Pipeline, depth int) {
 	for _, s := range stages {
-		p.line(depth, "%s", s)
+		switch s.(type) {
+		case *syntax.JSON, *syntax.Logfmt, *syntax.Regexp, *syntax.Pattern, *syntax.Unpack:
+			p.line(depth, "%s  # %s", s, readText(compiled))
+		default:
+			p.line(depth, "%s", s)
+		}
 	}
+}
+
+func readText(compiled *pipeline.Pipeline) string {
+	names, all := compiled.LabelsRead()
+	switch {
+	case all:
+		return "all labels are read"
+	case len(names) == 0:
+		return "no label is read"
+	}
+	return "read: " + strings.Join(names, ", ")
 }
 
 func (p *planPrinter) unwrap(u *syntax.Unwrap, depth int) {

@@ -15,25 +15,25 @@ func TestImpliesLines(t *testing.T) {
 		Log limited behind its stages
 		  Scan {app="x", status=~"503|"} time, line, level, metadata
 		    line |= "a"
-		  | json
+		  | json  # all labels are read
 		  | status="503"`, `
 		Log limited behind its stages
 		  Scan {app="x", status=~"503|"} time, line, level, metadata
 		    line |= "a"
 		    line |= "503" or "\\u00", unless status is a label or metadata
-		  | json
+		  | json  # all labels are read
 		  | status="503"`)
 	f(`sum(count_over_time({app="x"} | json | status="503" [1m]))`, `
 		Range count_over_time [1m] by ()
 		  Scan {app="x", status=""} time, line, metadata(status)
 		  Scan {app="x", status!="", status="503"} time, line
-		  | json
+		  | json  # read: status
 		  | status="503"`, `
 		Range count_over_time [1m] by ()
 		  Scan {app="x", status=""} time, line, metadata(status)
 		    line |= "503" or "\\u00", unless status is a label or metadata
 		  Scan {app="x", status!="", status="503"} time, line
-		  | json
+		  | json  # read: status
 		  | status="503"`)
 }
 

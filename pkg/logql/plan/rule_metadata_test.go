@@ -9,7 +9,7 @@ func TestPushesMetadata(t *testing.T) {
 		  Scan {app="x", trace_id=~"1|", pod=~"2|", user=~"3|"} time, line, level, metadata
 		    line |= "3" or "\\u00", unless user is a label or metadata
 		  | trace_id="1" and pod="2"
-		  | json
+		  | json  # all labels are read
 		  | user="3"`, `
 		Log limited behind its stages
 		  Scan {app="x", trace_id=~"1|", pod=~"2|", user=~"3|"} time, line, level, metadata
@@ -17,6 +17,6 @@ func TestPushesMetadata(t *testing.T) {
 		    entry pod="2" in metadata, unless pod is a label
 		    line |= "3" or "\\u00", unless user is a label or metadata
 		  | trace_id="1" and pod="2"
-		  | json
+		  | json  # all labels are read
 		  | user="3"`)
 }

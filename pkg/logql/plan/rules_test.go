@@ -96,7 +96,7 @@ func TestText(t *testing.T) {
 		  Range quantile_over_time 0.99 [1m] by (app)
 		    Scan {app="x", took=""} time, line, metadata(took)
 		    Scan {app="x", took!=""} time, line
-		    | logfmt
+		    | logfmt  # read: app, took
 		    | unwrap duration(took)
 		    | took > 1
 		    | app="b"`)
