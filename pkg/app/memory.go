@@ -79,6 +79,9 @@ func newMemoryBudget(cfg *config.Config, limit int64, processors int) memoryBudg
 	// Besides what all queries decode, two of the largest fit at once, or one whose answer exists three times while it is
 	// encoded.
 	m.queryKept, m.queryPage = min(m.queries/6, queryKeptBytesMax), min(m.queries/6, queryPageBytesMax)
+	if cfg.Query.MemoryBytesMax > 0 {
+		m.queryKept = m.fit("query.memory_bytes_max", cfg.Query.MemoryBytesMax, 0, m.queries/6)
+	}
 	m.queriesDecoded = m.queries / 3
 	m.queriesRunning = int(min(max(m.queries/queryRunningBytes, queriesRunningMin), int64(max(queriesRunningBase, 2*m.processors))))
 	m.fitCaches(&cfg.Storage)

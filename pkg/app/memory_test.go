@@ -64,6 +64,7 @@ func TestMemoryAddsUpForAnySettings(t *testing.T) {
 				cfg.Push.BytesInFlight, cfg.Push.DecompressedBytesMax = bytes, min(bytes, 1<<30)
 				cfg.Storage.FlushBytes, cfg.Storage.HeadOpenBytes, cfg.Storage.CacheBytes = bytes, bytes, bytes
 				cfg.Storage.OpenBlocks = blocks
+				cfg.Query.MemoryBytesMax = bytes
 				checkMemory(t, newMemoryBudget(&cfg, limit, 2))
 			}
 		}
@@ -113,6 +114,8 @@ func TestMemoryTellsWhatItLowers(t *testing.T) {
 		"storage.head_open_bytes is 128 MiB, but a memory limit of 256 MiB leaves 15 MiB for it, which is used; raise memory_limit.")
 	f(func(c *config.Config) { c.Storage.CacheBytes = 1 << 30 },
 		"storage.cache_bytes is 1.0 GiB, but a memory limit of 256 MiB leaves 8.2 MiB for it, which is used; raise memory_limit.")
+	f(func(c *config.Config) { c.Query.MemoryBytesMax = 1 << 30 },
+		"query.memory_bytes_max is 1.0 GiB, but a memory limit of 256 MiB leaves 6.4 MiB for it, which is used; raise memory_limit.")
 	f(func(c *config.Config) { c.Storage.OpenBlocks = 1000 },
 		"storage.open_blocks is 1000, but with a memory limit of 256 MiB it can be 65, which is used; raise memory_limit.")
 }
@@ -149,7 +152,7 @@ func TestMemoryDocs(t *testing.T) {
 	f("`storage.head_open_bytes`", bytes(func(m *memoryBudget) int64 { return m.headOpen }))
 	f("`storage.open_blocks`", func(m *memoryBudget) string { return fmt.Sprint(m.openBlocks) })
 	f("`storage.cache_bytes`", bytes(func(m *memoryBudget) int64 { return m.chunkCache }))
-	f("one query keeps", bytes(func(m *memoryBudget) int64 { return m.queryKept }))
+	f("`query.memory_bytes_max` (what one query keeps)", bytes(func(m *memoryBudget) int64 { return m.queryKept }))
 	f("one query sorts at a time", bytes(func(m *memoryBudget) int64 { return m.queryPage }))
 	f("queries of the HTTP API at once", func(m *memoryBudget) string { return fmt.Sprint(m.queriesRunning) })
 }

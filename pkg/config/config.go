@@ -52,6 +52,7 @@ type Config struct {
 	Push    Push    `yaml:"push"`
 	Storage Storage `yaml:"storage"`
 	WAL     WAL     `yaml:"wal"`
+	Query   Query   `yaml:"query"`
 	Grafana Grafana `yaml:"grafana"`
 
 	// Limits are those of every tenant, by Loki's names; Overrides change some of them for single tenants. Only the file
@@ -99,6 +100,11 @@ type WAL struct {
 	SyncInterval Duration `yaml:"sync_interval"` // of SyncInterval
 }
 
+// Query bounds what queries take.
+type Query struct {
+	MemoryBytesMax Bytes `yaml:"memory_bytes_max"` // that one query keeps: series, samples, lines; 0 = its share of MemoryLimit
+}
+
 // Grafana bounds what one query answers to Grafana: every byte exists three times on its way to the browser.
 type Grafana struct {
 	RowsMax          int   `yaml:"rows_max"`           // log rows of one answer
@@ -125,6 +131,7 @@ func Default() Config {
 // Limits of the settings themselves, each with what breaks beyond it.
 const (
 	memoryLimitMin       = 256 << 20 // below it a single widest query does not fit
+	queryMemoryBytesMin  = 1 << 20
 	segmentBytesMin      = 1 << 20   // a segment holds at least one group commit
 	segmentBytesMax      = 4 << 30   // positions inside a segment are 32 bits wide
 	decompressedBytesTop = 1 << 30   // one request must never own the machine
@@ -166,6 +173,8 @@ func (c *Config) Validate() error {
 		"storage.open_blocks: %d is not between %d and %d; a block has two files open, and Grafana's service may have 10,000",
 		c.Storage.OpenBlocks, openBlocksMin, openBlocksTop)
 
+	check(c.Query.MemoryBytesMax == 0 || c.Query.MemoryBytesMax >= queryMemoryBytesMin,
+		"query.memory_bytes_max: %s is less than 1MiB, which few queries get by with; 0 takes a share of memory_limit", c.Query.MemoryBytesMax)
 	check(c.WAL.SegmentBytes >= segmentBytesMin && c.WAL.SegmentBytes <= segmentBytesMax,
 		"wal.segment_bytes: %s is not between 1MiB and 1GiB", c.WAL.SegmentBytes)
 	// Bytes that cannot be compressed grow a little in snappy's format, and a push is one record.

@@ -74,7 +74,7 @@ func TestEverySettingInEverySpelling(t *testing.T) {
 		"storage.flush_bytes": "3MB", "storage.flush_age": "3h", "storage.head_open_bytes": "5MB", "storage.chunk_idle": "6m",
 		"wal.segment_bytes": "256MB", "wal.sync": "interval", "wal.sync_interval": "3s", "grafana.rows_max": "77",
 		"grafana.response_bytes_max": "8MB", "storage.retention_bytes": "100GB", "storage.free_space_min": "2GB", "storage.compaction": "false",
-		"storage.open_blocks": "99", "storage.cache_bytes": "11MB",
+		"storage.open_blocks": "99", "storage.cache_bytes": "11MB", "query.memory_bytes_max": "12MB",
 	}
 	for _, s := range Settings() {
 		if s.Key == "config_file" {

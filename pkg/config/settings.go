@@ -76,6 +76,7 @@ func Settings() []Setting {
 		setting("storage.compaction", "merge small blocks into larger ones", strconv.ParseBool, func(c *Config) *bool { return &c.Storage.Compaction }),
 		setting("storage.open_blocks", "blocks whose files are kept open, two files each", strconv.Atoi, func(c *Config) *int { return &c.Storage.OpenBlocks }),
 		setting("storage.cache_bytes", "memory for decoded chunks and filters; 0 takes a share of memory_limit", limits.ParseBytes, func(c *Config) *Bytes { return &c.Storage.CacheBytes }),
+		setting("query.memory_bytes_max", "memory that one query may keep: series, samples, lines; 0 takes a share of memory_limit", limits.ParseBytes, func(c *Config) *Bytes { return &c.Query.MemoryBytesMax }),
 		setting("wal.segment_bytes", "size of one file of the write-ahead log; at least a quarter more than push.decompressed_bytes_max", limits.ParseBytes, func(c *Config) *Bytes { return &c.WAL.SegmentBytes }),
 		setting("wal.sync", "batch (fsync before every answer), interval or off", parseSync, func(c *Config) *Sync { return &c.WAL.Sync }),
 		setting("wal.sync_interval", "time between fsyncs with wal.sync interval", limits.ParseDuration, func(c *Config) *Duration { return &c.WAL.SyncInterval }),
