@@ -421,6 +421,17 @@ func TestTimeout(t *testing.T) {
 		_, err := e.Exec(t.Context(), rangeParams(`count_over_time({app="x"}[1m])`))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 3, s.batches)
+
+		res, err := e.Exec(t.Context(), logParams(`{app="x"} | __error__=""`))
+		require.NoError(t, err, "lines that were found are worth something")
+		require.Less(t, len(res.Entries), 100)
+		require.Equal(t, []string{fmt.Sprintf("the answer ends after %d lines, for the query took longer than query_timeout; ask for a "+
+			"shorter time range, or add label matchers", len(res.Entries))}, res.Warnings)
+
+		_, err = e.Exec(t.Context(), logParams(`{app="x"} |= "no such line"`))
+		require.NoError(t, err, "no batch is read")
+		_, err = e.Exec(t.Context(), logParams(`{app="x"} | app="y" or none="y"`))
+		require.ErrorIs(t, err, context.DeadlineExceeded, "nothing was found")
 	})
 }
 

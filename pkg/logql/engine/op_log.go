@@ -48,10 +48,15 @@ func (q *query) runLog(ctx context.Context, n *plan.Log) (*Result, error) {
 		stages:   n.Stages,
 	}
 	err := q.scan(ctx, r, c.add)
-	if errors.As(err, new(memoryError)) {
+	switch {
+	case errors.As(err, new(memoryError)):
 		q.warn(fmt.Sprintf("the answer ends after %d lines, for it would take more than %s of memory; lower the line limit, or "+
 			"ask for a shorter time range", len(c.entries), humanize.IBytes(uint64(c.q.budget.max))))
-	} else if err != nil {
+	case errors.Is(err, context.DeadlineExceeded) && len(c.entries) > 0:
+		// They are the first in the order of the query, and none between them is missing.
+		q.warn(fmt.Sprintf("the answer ends after %d lines, for the query took longer than query_timeout; ask for a shorter time "+
+			"range, or add label matchers", len(c.entries)))
+	case err != nil:
 		return nil, err
 	}
 	c.number()

@@ -140,13 +140,29 @@ func (f *fold) add(s *scanned) error {
 	return f.count(run)
 }
 
+// entryLabels returns the labels of an entry, as far as the query has read or made them.
+func entryLabels(s *scanned, i int) labels.Labels {
+	g := newGrouper(plan.Group{Mode: plan.GroupAll}, nil)
+	if s.HasRows() {
+		return g.labelsOfRow(s, i)
+	}
+	level, metadata := "", []model.Pair(nil)
+	if s.Levels != nil {
+		level = s.Levels[i]
+	}
+	if s.Metadata != nil {
+		metadata = s.Metadata[i]
+	}
+	return g.labelsOf(s.Streams[s.StreamIndex[i]], metadata, level)
+}
+
 // checkError fails the query for an entry that no stage could make sense of, unless the query filtered it out.
 func checkError(n *plan.Range, s *scanned, i int) error {
 	e, ok := s.Errors[i]
 	if !ok || n.KeepsErrors && e.OfParser() {
 		return nil
 	}
-	b := labels.NewBuilder(s.Streams[s.StreamIndex[i]])
+	b := labels.NewBuilder(entryLabels(s, i))
 	b.Set(pipeline.ErrorLabel, e.Class)
 	b.Set(pipeline.ErrorDetailsLabel, e.Details)
 	return refuse("pipeline error: '%s' for series: '%s'.\nUse a label filter to intentionally skip this error. "+
