@@ -114,9 +114,6 @@ func (r *row) remove(name string) {
 	}
 }
 
-// wants reports whether somebody behind reads the label.
-func (r *row) wants(name string) bool { return r.wanted.wants(name) }
-
 // labels yields all labels but those of errors, those of the stream first.
 func (r *row) labels() iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {

@@ -20,11 +20,9 @@ type preparer interface{ prepare(w *wanted) }
 // program runs entry by entry what makes or changes labels or lines, and everything behind that. Its results are rows of
 // the batch.
 type program struct {
-	ops         []op
-	row         row
-	arena       arena
-	keepsLines  bool // nothing in it changes lines
-	hasMetadata bool
+	ops   []op
+	row   row
+	arena arena
 }
 
 // rowState is what the program made of one entry.
