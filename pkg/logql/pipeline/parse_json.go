@@ -34,6 +34,14 @@ type jsonKey struct {
 	next   *jsonKey    // the one that followed it last time
 }
 
+// pathText returns the path as a text. It is the name's when there is one: of long paths there may be tens of thousands.
+func (k *jsonKey) pathText(path []byte) string {
+	if k.name != nil {
+		return k.name.text
+	}
+	return string(path)
+}
+
 // jsonLevel is an object that is open while one within is read.
 type jsonLevel struct {
 	object *jsonObject
@@ -224,7 +232,7 @@ func (o *jsonOp) learn(object *jsonObject, raw string) (key *jsonKey, fault stri
 	path := appendNestedName([]byte(object.prefix), text)
 	key = &jsonKey{token: newKeyToken(`"` + raw + `":`), name: o.finder.name(path)}
 	if len(path) <= labelNameBytesMax && o.finder.wanted.mayWantPrefix(string(path)) {
-		key.inside = &jsonObject{prefix: string(path)}
+		key.inside = &jsonObject{prefix: key.pathText(path)}
 	}
 	if key.name == nil && key.inside == nil && o.keys >= jsonKeysMax {
 		return unreadKey, "" // the keys that are read stay known, however many others there are

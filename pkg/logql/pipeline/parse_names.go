@@ -9,7 +9,7 @@ import (
 
 // labelNameBytesMax bounds the names that parsers make. Nested objects have names as long as all that they stand in; what
 // would be called longer is not extracted.
-const labelNameBytesMax = 4096
+const labelNameBytesMax = 1024
 
 // appendLabelName appends a key as a label's name, or as the next part of one: without white space around it, and with an
 // underscore for each character that no such name has, and before a digit that would come first.
@@ -55,9 +55,15 @@ type finder struct {
 	before int // how many own labels the row had when the parser began
 	// lengths has a bit for the length of each of their names, modulo 64: most names are not among them at a glance.
 	lengths uint64
-	// reused are the labels among those that the parser made its own: they had been removed.
-	reused []int
+	// many has the indexes of those labels by name when there are more than labelsListMax: the second of two parsers of a
+	// line with ten thousand keys would else compare each name with each. Nil: there are few.
+	many   map[string]int
+	spare  map[string]int // many of an earlier entry
+	reused []int          // the labels among those before that the parser made its own: they had been removed
 }
+
+// labelsListMax is how many labels are compared one by one.
+const labelsListMax = 64
 
 // made is how many labels a parser had made at some point.
 type made struct{ own, reused int }
@@ -75,6 +81,26 @@ func (f *finder) begin(r *row) {
 	for i := range r.own {
 		f.lengths |= 1 << (len(r.own[i].Name) & 63)
 	}
+	f.many = nil
+	if f.before > labelsListMax {
+		f.many = numbered(f.spare, r.own)
+		f.spare = f.many
+	} else if len(f.spare) > jsonKeysMax {
+		f.spare = nil
+	}
+}
+
+// numbered returns the indexes of labels by name, in the map when there is one. It must be called anew before the batch ends:
+// the names live no longer.
+func numbered(m map[string]int, list []Label) map[string]int {
+	if m == nil {
+		m = make(map[string]int, len(list))
+	}
+	clear(m)
+	for i := range list {
+		m[list[i].Name] = i
+	}
+	return m
 }
 
 func (f *finder) mark(r *row) made { return made{own: len(r.own), reused: len(f.reused)} }
@@ -164,6 +190,12 @@ func (f *finder) suffix(n *foundName) *foundName {
 // findBefore is row.find among the labels that were there before the parser began.
 func (f *finder) findBefore(r *row, n *foundName) int {
 	if f.lengths>>(len(n.text)&63)&1 == 0 {
+		return -1
+	}
+	if f.many != nil {
+		if i, ok := f.many[n.text]; ok {
+			return i
+		}
 		return -1
 	}
 	for i := range r.own[:f.before] {

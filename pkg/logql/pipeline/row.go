@@ -107,8 +107,19 @@ func (r *row) add(name string, parsed bool) *Label {
 // remove takes a label away.
 func (r *row) remove(name string) {
 	if i := r.find(name); i >= 0 {
-		r.own[i].gone = true
+		r.removeOwn(i)
+		return
 	}
+	r.removeOfStream(name)
+}
+
+// removeOwn takes an own label away, and that of the stream which it hides.
+func (r *row) removeOwn(i int) {
+	r.own[i].gone = true
+	r.removeOfStream(r.own[i].Name)
+}
+
+func (r *row) removeOfStream(name string) {
 	if r.stream.Get(name) != "" && !slices.Contains(r.removed, name) {
 		r.removed = append(r.removed, name)
 	}
