@@ -244,6 +244,23 @@ func TestResultOwnsItsMemory(t *testing.T) {
 	}
 }
 
+// Where a pair of logfmt is broken is said in a text of the batch's.
+func TestErrorsOwnTheirMemory(t *testing.T) {
+	streams := ticks(20, "app", "x")
+	for i := range streams.Entries {
+		streams.Entries[i].Line = strings.Repeat(" ", i) + "="
+	}
+	e, _ := newEngine(t, engine.Config{}, streams)
+	for _, query := range []string{`{app="x"} | logfmt --strict`, `{app="x"} | logfmt --strict | label_format __error_details__="{{.__error_details__}}"`} {
+		res, err := e.Exec(t.Context(), logParams(query))
+		require.NoError(t, err)
+		for i, got := range res.Entries {
+			want := fmt.Sprintf("logfmt syntax error at pos %d : unexpected '='", i+1)
+			require.Equal(t, model.Pair{Name: "__error_details__", Value: want}, got.Parsed[len(got.Parsed)-1], query)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	var streams []model.Stream
 	for i := range 20 {

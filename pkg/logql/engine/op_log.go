@@ -98,7 +98,7 @@ const pairBytes = 32
 // entryCost is about what an entry takes in memory.
 func entryCost(s *scanned, i int) int64 {
 	const fixed = 256 // the Entry itself, its ID, headers of its strings
-	n := fixed + len(s.Line(i))
+	n := fixed + len(s.Line(i)) + len(s.Errors[i].Details)
 	if !s.HasRows() {
 		for _, p := range s.Metadata[i] {
 			n += pairBytes + len(p.Name) + len(p.Value)
@@ -130,7 +130,7 @@ func (c *logCollector) addEntry(s *scanned, i int, stream logStream) {
 	if err, ok := s.Errors[i]; ok {
 		e.Parsed = append(e.Parsed, model.Pair{Name: pipeline.ErrorLabel, Value: err.Class})
 		if err.Details != "" {
-			e.Parsed = append(e.Parsed, model.Pair{Name: pipeline.ErrorDetailsLabel, Value: err.Details})
+			e.Parsed = append(e.Parsed, model.Pair{Name: pipeline.ErrorDetailsLabel, Value: strings.Clone(err.Details)})
 		}
 	}
 	c.entries = append(c.entries, e)

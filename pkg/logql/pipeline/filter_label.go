@@ -141,12 +141,12 @@ func (s *subject) unreadable(err error) verdict {
 	}
 	if s.row != nil {
 		if s.row.Err.Class == "" {
-			s.row.fail(classLabelFilter, err.Error())
+			s.row.Err = errorOf(classLabelFilter, err)
 		}
 		return passes
 	}
 	if s.err.Class == "" {
-		s.err, s.errChanged = EntryError{Class: classLabelFilter, Details: err.Error()}, true
+		s.err, s.errChanged = errorOf(classLabelFilter, err), true
 	}
 	return passes
 }

@@ -103,7 +103,7 @@ func (o *labelFormatOp) format(r *row, f *labelFormat) {
 	} else {
 		var err error
 		if o.scratch, err = f.template.Append(o.scratch[:0], &o.entry); err != nil {
-			r.fail(classTemplate, err.Error())
+			r.Err = errorOf(classTemplate, err)
 			return
 		}
 		value = r.text(o.scratch)

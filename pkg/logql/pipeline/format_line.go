@@ -36,7 +36,7 @@ func (o *lineFormatOp) apply(r *row) bool {
 	o.entry.row = r
 	var err error
 	if o.scratch, err = o.template.Append(o.scratch[:0], &o.entry); err != nil {
-		r.fail(classTemplate, err.Error())
+		r.Err = errorOf(classTemplate, err)
 		return true
 	}
 	r.Line = r.text(o.scratch)

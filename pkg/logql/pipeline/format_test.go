@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	texttemplate "text/template"
+	"unicode/utf8"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
@@ -170,4 +171,15 @@ func TestTooMuchText(t *testing.T) {
 	b.Selected.Fill(10)
 	b.StreamIndex = b.StreamIndex[:10]
 	require.NoError(t, p.Run(b, 0), "the next batch is one of its own")
+}
+
+// The text of an error repeats what could not be read.
+func TestErrorDetailsAreBounded(t *testing.T) {
+	line := "n=" + strings.Repeat("ä", 100_000)
+	for _, stages := range []string{"| logfmt | n > 5", "| logfmt | label_format x=`{{unixToTime .n}}`", "| logfmt | line_format `{{unixToTime .n}}`"} {
+		got := newParser(t, stages, all, labels.EmptyLabels(), nil).parse(line)
+		require.NotEmpty(t, got.err.Class, stages)
+		require.LessOrEqual(t, len(got.err.Details), detailsBytesMax+len("…"), stages)
+		require.True(t, utf8.ValidString(got.err.Details), stages)
+	}
 }

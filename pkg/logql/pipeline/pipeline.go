@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -42,11 +43,24 @@ type Batch struct {
 	spare  []rowState
 }
 
-// EntryError becomes the labels __error__ and __error_details__ of an entry.
+// EntryError becomes the labels __error__ and __error_details__ of an entry. It is valid as long as the batch.
 type EntryError struct{ Class, Details string }
 
 // OfParser reports whether a parser could not read the line.
 func (e EntryError) OfParser() bool { return e.Class == classJSON || e.Class == classLogfmt }
+
+// detailsBytesMax bounds the details: the text of an error repeats the value that could not be read, and every entry of a
+// batch may have one as long as a line.
+const detailsBytesMax = 1024
+
+// errorOf returns an error with a text of its own.
+func errorOf(class string, err error) EntryError {
+	details := err.Error()
+	if len(details) > detailsBytesMax {
+		details = strings.ToValidUTF8(details[:detailsBytesMax], "") + "…" // a copy
+	}
+	return EntryError{Class: class, Details: details}
+}
 
 // get returns the value of one of the two labels.
 func (e EntryError) get(name string) (string, bool) {

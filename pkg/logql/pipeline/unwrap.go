@@ -58,7 +58,7 @@ func (o *unwrapOp) apply(r *row) bool {
 	}
 	v, err := o.read(text)
 	if err != nil {
-		r.fail(classSampleExtraction, err.Error())
+		r.Err = errorOf(classSampleExtraction, err)
 		return true
 	}
 	r.Value = v
@@ -121,7 +121,7 @@ func (st *unwrapStep) run(b *Batch) {
 		}
 		v, err := st.read(text)
 		if err != nil {
-			b.setError(i, EntryError{Class: classSampleExtraction, Details: err.Error()})
+			b.setError(i, errorOf(classSampleExtraction, err))
 		}
 		b.values[i] = v
 	}
