@@ -41,7 +41,8 @@ type lane struct {
 
 // lanes are those of one scan.
 type lanes struct {
-	mu    sync.Mutex // guards list; each lane is used by one goroutine at a time
+	ctx   context.Context //nolint:containedctx // of the scan, which they end with
+	mu    sync.Mutex      // guards list; each lane is used by one goroutine at a time
 	list  []*lane
 	first *pipeline.Pipeline
 }
@@ -57,6 +58,7 @@ func (ls *lanes) get(n int) (*lane, error) {
 		if err != nil {
 			return nil, fmt.Errorf("clone pipeline: %w", err)
 		}
+		stages.Watch(ls.ctx)
 		ls.list = append(ls.list, &lane{stages: stages})
 	}
 	return ls.list[n], nil
@@ -95,7 +97,7 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 	if err := q.checkBytes(ctx, storage.Scope{Matchers: r.scan.Matchers, Interval: r.interval}); err != nil {
 		return err
 	}
-	ls := &lanes{first: r.stages}
+	ls := &lanes{ctx: ctx, first: r.stages}
 	passed, complete := 0, false
 	began := q.begin(r.scan, false)
 	it, err := q.querier.Select(ctx, q.Tenant, selectRequest(r, ls))

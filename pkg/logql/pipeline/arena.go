@@ -15,6 +15,11 @@ func (a *arena) reset() {
 	a.names.reset()
 }
 
+// bytes returns what was taken since reset.
+func (a *arena) bytes() int {
+	return a.text.size() + a.labels.size()*int(unsafe.Sizeof(Label{})) + a.names.size()*int(unsafe.Sizeof(""))
+}
+
 // copyText returns a string of the bytes that is valid until reset.
 func (a *arena) copyText(b []byte) string {
 	if len(b) == 0 {

@@ -60,6 +60,8 @@ func (e *templateEntry) Line() string { return e.row.Line }
 
 func (e *templateEntry) Timestamp() model.Timestamp { return e.row.Timestamp }
 
+func (e *templateEntry) Ended() bool { return e.row.ended() }
+
 func (e *templateEntry) Label(name string) string {
 	value, _ := e.row.get(name)
 	return value

@@ -12,6 +12,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -241,6 +242,14 @@ func (p *Pipeline) Empty() bool { return len(p.steps) == 0 && p.program == nil }
 func (p *Pipeline) Reserve(take func(bytes int64) error) {
 	if p.program != nil {
 		p.program.row.take = take
+	}
+}
+
+// Watch says for whom the pipeline works: when the context ends so does Run, with its error. A format may take a second for an
+// entry, and a batch has tens of thousands.
+func (p *Pipeline) Watch(ctx context.Context) {
+	if p.program != nil {
+		p.program.row.done, p.program.row.cause = ctx.Done(), ctx.Err
 	}
 }
 

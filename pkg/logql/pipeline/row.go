@@ -41,6 +41,18 @@ type row struct {
 	suffixed     map[string]string       // name → name_extracted
 	take         func(bytes int64) error // of the query's memory; nil: no limit
 	stop         error                   // ends the query
+	done         <-chan struct{}         // closed when nobody waits for the query any more; nil: somebody does
+	cause        func() error            // why it is closed
+}
+
+// ended reports whether nobody waits for the query any more.
+func (r *row) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // get returns the value of a label as the next stage sees it.

@@ -44,10 +44,13 @@ func (p *program) run(b *Batch, most int) error {
 			b.Selected.KeepRange(0, i)
 			break
 		}
+		if p.row.ended() {
+			return p.end(b, i, p.row.cause())
+		}
 		p.load(b, i)
-		if !p.applyAll() || p.tooMuchText() {
+		if !p.applyAll() || p.tooMuch() {
 			if p.row.stop != nil {
-				return p.row.stop
+				return p.end(b, i, p.row.stop)
 			}
 			b.Selected.Remove(i)
 			continue
@@ -56,6 +59,12 @@ func (p *program) run(b *Batch, most int) error {
 		passed++
 	}
 	return nil
+}
+
+// end deselects the entries from i on, which have no rows.
+func (p *program) end(b *Batch, i int, err error) error {
+	b.Selected.KeepRange(0, i)
+	return err
 }
 
 func (p *program) applyAll() bool {
@@ -67,17 +76,17 @@ func (p *program) applyAll() bool {
 	return true
 }
 
-// batchTextMax bounds the texts that the stages make of one batch. Lines of usual length stay far below, but a format may
-// make a megabyte of each.
-const batchTextMax = 256 << 20
+// batchBytesMax bounds what the stages make of one batch: texts and lists of labels. Lines of usual length stay far below, but
+// a format may make a megabyte of each, or an object with ten thousand keys that a parser behind it reads.
+const batchBytesMax = 256 << 20
 
-// tooMuchText ends the query when the texts of a batch take too much memory.
-func (p *program) tooMuchText() bool {
-	if p.arena.text.size() <= batchTextMax {
+// tooMuch ends the query when what was made of a batch takes too much memory.
+func (p *program) tooMuch() bool {
+	if p.arena.bytes() <= batchBytesMax {
 		return false
 	}
-	p.row.stop = &storage.Refusal{Class: storage.ErrLimit, Text: "the query would make more than 256 MiB of text from one batch of lines; " +
-		"make line_format and label_format shorter"}
+	p.row.stop = &storage.Refusal{Class: storage.ErrLimit, Text: "the query would make more than 256 MiB of text and labels from one batch " +
+		"of lines; make line_format and label_format shorter"}
 	return true
 }
 

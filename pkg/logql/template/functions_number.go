@@ -14,6 +14,9 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
+// jsonWork is what a byte counts that is read as JSON: of three there may be a list, of 40 and more.
+const jsonWork = 16
+
 func (r *run) numberFunctions() texttemplate.FuncMap {
 	return texttemplate.FuncMap{
 		"int":     func(v any) int { return int(toInt64(v)) },
@@ -56,7 +59,7 @@ func (r *run) numberFunctions() texttemplate.FuncMap {
 
 		"default": withDefault,
 		"fromJson": func(s string) (any, error) {
-			if err := r.handle(len(s)); err != nil {
+			if err := r.handle(jsonWork * len(s)); err != nil {
 				return nil, err
 			}
 			var v any

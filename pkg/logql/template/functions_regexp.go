@@ -29,7 +29,7 @@ func (r *run) regexpFunctions() texttemplate.FuncMap {
 			if err != nil {
 				return 0, err
 			}
-			n := countMatches(re, s)
+			n := r.countMatches(re, s)
 			return n, r.handle(matchWork * n)
 		},
 		"regexReplaceAll": func(text, s, by string) (string, error) {
@@ -37,7 +37,7 @@ func (r *run) regexpFunctions() texttemplate.FuncMap {
 			if err != nil {
 				return "", err
 			}
-			if !replacementFits(re, s, by, strings.Count(by, "$")) {
+			if !r.replacementFits(re, s, by, strings.Count(by, "$")) {
 				return "", errTooLong
 			}
 			return r.made(re.ReplaceAllString(s, by))
@@ -47,7 +47,7 @@ func (r *run) regexpFunctions() texttemplate.FuncMap {
 			if err != nil {
 				return "", err
 			}
-			if !replacementFits(re, s, by, 0) {
+			if !r.replacementFits(re, s, by, 0) {
 				return "", errTooLong
 			}
 			return r.made(re.ReplaceAllLiteralString(s, by))
@@ -67,6 +67,7 @@ func (r *run) regexp(text, subject string) (*regexp.Regexp, error) {
 	if err := r.handle(len(text)); err != nil {
 		return nil, err
 	}
+	text = strings.Clone(text) // it may be of the entry, and what fails to compile keeps parts of it
 	c := &compiledRegexp{}
 	if c.err = syntax.CheckRegexp(text); c.err == nil {
 		c.Regexp, c.err = regexp.Compile(text)
@@ -74,25 +75,34 @@ func (r *run) regexp(text, subject string) (*regexp.Regexp, error) {
 	if len(r.regexps) >= cachedMax || r.regexps == nil {
 		r.regexps = map[string]*compiledRegexp{}
 	}
-	r.regexps[strings.Clone(text)] = c // the text may be of the entry
+	r.regexps[text] = c
 	return c.Regexp, c.err
 }
 
-func countMatches(re *regexp.Regexp, s string) int {
+// countMatches panics when nobody waits for the output any more, which the template reports. There are expressions, such as
+// a*b|a, that look at all the rest of a text for each match: then a line of a quarter of a megabyte takes minutes.
+func (r *run) countMatches(re *regexp.Regexp, s string) int {
 	count := 0
 	re.ReplaceAllStringFunc(s, func(string) string { // no list of them
+		if r.entry.Ended() {
+			panic(errEnded)
+		}
 		count++
 		return ""
 	})
 	return count
 }
 
+// slowBytesMin is the length from which on a text may take seconds in spite of all.
+const slowBytesMin = 16 << 10
+
 // replacementFits reports whether replacing surely makes no more than formatBytesMax. Each reference to a group inserts
-// at most the match, and the matches together are at most the subject.
-func replacementFits(re *regexp.Regexp, s, by string, references int) bool {
+// at most the match, and the matches together are at most the subject. The matches of a long text are counted in any case:
+// replacing cannot be interrupted, but takes no longer than that.
+func (r *run) replacementFits(re *regexp.Regexp, s, by string, references int) bool {
 	inserted := len(s) * (1 + references)
-	if inserted+(len(s)+1)*len(by) <= formatBytesMax {
+	if inserted+(len(s)+1)*len(by) <= formatBytesMax && len(s) < slowBytesMin {
 		return true
 	}
-	return inserted+countMatches(re, s)*len(by) <= formatBytesMax
+	return inserted+r.countMatches(re, s)*len(by) <= formatBytesMax
 }

@@ -37,6 +37,7 @@ func (r *run) zone(name string) *time.Location {
 	if z := r.zones[name]; z != nil {
 		return z.Location
 	}
+	name = strings.Clone(name) // it may be of the entry, and the location keeps it
 	loc, err := time.LoadLocation(name)
 	if err != nil {
 		loc = time.UTC
@@ -44,7 +45,7 @@ func (r *run) zone(name string) *time.Location {
 	if len(r.zones) >= cachedMax || r.zones == nil {
 		r.zones = map[string]*zone{}
 	}
-	r.zones[strings.Clone(name)] = &zone{loc}
+	r.zones[name] = &zone{loc}
 	return loc
 }
 

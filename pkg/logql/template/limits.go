@@ -28,6 +28,7 @@ var (
 	errTooLong = errors.New("template: the output has more than 1 MiB")
 	errSteps   = errors.New("template: too many steps")
 	errWork    = errors.New("template: the functions have too much text to handle")
+	errEnded   = errors.New("template: nobody waits for the output any more")
 )
 
 // run is the state of one execution, and what the next one may use again. It is the writer that text/template writes to,

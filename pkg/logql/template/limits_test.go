@@ -3,6 +3,7 @@ package template
 import (
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -49,6 +50,7 @@ func TestLimits(t *testing.T) {
 	f(`{{range 1000}}{{$x := lower $.m}}{{end}}`, errWork)
 	f(`{{range 1000}}{{$x := count "y" $.m}}{{end}}`, errWork)
 	f(`{{range 60000}}{{$x := contains "z" $.m}}{{end}}`, errWork)
+	f(`{{range 100}}{{$x := fromJson (repeat 100000 "[],")}}{{end}}`, errWork)
 	f(doubling(40), errSteps)
 	f(`{{mulf`+many(" 1e300")+`}}`, errNumberSize)
 
@@ -105,4 +107,39 @@ func TestRecursionIsRefused(t *testing.T) {
 	f(`{{define "a"}}{{if 1}}{{template "b"}}{{end}}{{end}}{{define "b"}}{{with 1}}x{{else}}{{range 2}}{{template "a"}}{{end}}{{end}}{{end}}x`)
 	_, err := Compile("line", `{{define "a"}}x{{end}}{{define "b"}}{{template "a"}}{{template "a"}}{{end}}{{template "b"}}{{template "a"}}`)
 	require.NoError(t, err)
+}
+
+// An expression that looks at all the rest of a text for each match ends when nobody waits.
+func TestSlowRegexpsEnd(t *testing.T) {
+	for _, text := range []string{"{{count `a*b|a` __line__}}", "{{regexReplaceAll `a*b|a` __line__ `x`}}", "{{regexReplaceAllLiteral `a*b|a` __line__ `x`}}"} {
+		e := newTestEntry()
+		e.line, e.until = strings.Repeat("a", 128<<10), 3
+		_, err := mustCompile(t, text).Append(nil, e)
+		require.ErrorIs(t, err, errEnded, text)
+		require.Equal(t, 4, e.asked, text)
+	}
+}
+
+// What a template remembers of an expression or time zone that is made of an entry outlives the entry.
+func TestCachesOwnTheirTexts(t *testing.T) {
+	f := func(template, value string) {
+		t.Helper()
+		tmpl := mustCompile(t, template)
+		e, memory := newTestEntry(), []byte(value)
+		e.labels["v"] = unsafe.String(&memory[0], len(memory))
+		want, wantErr := tmpl.Append(nil, e)
+		for i := range memory {
+			memory[i] = '!'
+		}
+		e.labels["v"] = value
+		got, err := tmpl.Append(nil, e)
+		require.Equal(t, wantErr == nil, err == nil)
+		if err != nil {
+			require.NotContains(t, err.Error(), "!")
+		}
+		require.Equal(t, string(want), string(got))
+	}
+
+	f(`{{count .v "x"}}`, "x(")
+	f(`{{printf "%#v" (toDateInZone "2006-01-02" .v "2024-02-03")}}`, "Europe/Berlin")
 }

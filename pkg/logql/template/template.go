@@ -26,6 +26,8 @@ type Entry interface {
 	Label(name string) string
 	// Labels yields all labels, each name once.
 	Labels(yield func(name, value string) bool)
+	// Ended reports whether nobody waits for the output any more: then Append may fail.
+	Ended() bool
 }
 
 // Template is a compiled template. It keeps the state of its run: use it in one goroutine at a time.

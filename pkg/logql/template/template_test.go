@@ -18,6 +18,13 @@ type testEntry struct {
 	line   string
 	at     model.Timestamp
 	labels map[string]string
+	asked  int // Ended
+	until  int // after so many times it has; 0: never
+}
+
+func (e *testEntry) Ended() bool {
+	e.asked++
+	return e.until > 0 && e.asked > e.until
 }
 
 func (e *testEntry) Line() string               { return e.line }
