@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/woodshed-logs/woodshed/pkg/logql/engine"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
@@ -56,7 +55,7 @@ func queryStatus(err error) (int, string) {
 	switch {
 	case errors.Is(err, storage.ErrOverloaded):
 		return http.StatusTooManyRequests, words(err)
-	case errors.Is(err, storage.ErrLimit), errors.Is(err, engine.ErrUnsupported), isSyntaxError(err):
+	case errors.Is(err, storage.ErrLimit), isSyntaxError(err):
 		return http.StatusBadRequest, words(err)
 	}
 	return status, text

@@ -154,7 +154,6 @@ func TestQueryErrors(t *testing.T) {
 		require.Equal(t, text+"\n", got.body)
 	}
 	f(fmt.Errorf("exec: %w", &syntax.ParseError{Line: 1, Col: 5, Msg: "syntax error: unexpected )"}), 400, "parse error at line 1, col 5: syntax error: unexpected )")
-	f(fmt.Errorf("plan: %w", engine.ErrUnsupported), 400, "plan: "+engine.ErrUnsupported.Error())
 	f(&storage.Refusal{Class: storage.ErrLimit, Text: "maximum number of series (500) reached for a single query"}, 400, "maximum number of series (500) reached for a single query")
 	f(fmt.Errorf("budget: %w", storage.ErrOverloaded), 429, "budget: overloaded")
 	f(context.Canceled, 499, textCancelled)

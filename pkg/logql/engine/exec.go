@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
-	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/model"
@@ -87,9 +86,6 @@ func (e *Engine) Exec(ctx context.Context, p Params) (*Result, error) {
 		return nil, err
 	}
 	node, err := e.cfg.Plan.Build(expr)
-	if errors.Is(err, pipeline.ErrUnsupported) {
-		return nil, userError{err}
-	}
 	if err != nil {
 		return nil, fmt.Errorf("plan query: %w", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/dustin/go-humanize"
 	prommodel "github.com/prometheus/common/model"
 
-	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
 )
@@ -21,9 +20,6 @@ const (
 	// warningsMax bounds the warnings of an answer; one per damaged chunk could be many.
 	warningsMax = 20
 )
-
-// ErrUnsupported marks a query that is LogQL but cannot be evaluated yet. Such an error is storage.ErrInvalid too.
-var ErrUnsupported = pipeline.ErrUnsupported
 
 // Limits are what a tenant's queries may cost. A limit of 0 means none.
 type Limits struct {
@@ -45,11 +41,6 @@ func refuse(format string, args ...any) error {
 func exceed(format string, args ...any) error {
 	return &storage.Refusal{Class: storage.ErrLimit, Text: fmt.Sprintf(format, args...)}
 }
-
-// userError adds a class that edges map to a status to an error that is the caller's fault.
-type userError struct{ error }
-
-func (e userError) Unwrap() []error { return []error{e.error, storage.ErrInvalid} }
 
 // checkParams refuses what can be refused before reading. The texts are Loki's.
 func checkParams(p Params, e syntax.Expr, l Limits) error {

@@ -98,7 +98,7 @@ type Stats struct {
 	Pages, BytesRead, BytesDecoded uint64
 }
 
-// Executor runs queries. Errors wrap *syntax.ParseError, ErrUnsupported, storage.ErrLimit, context errors, or are internal.
+// Executor runs queries. Errors wrap *syntax.ParseError, storage.ErrInvalid, storage.ErrLimit, context errors, or are internal.
 type Executor interface {
 	Exec(ctx context.Context, p Params) (*Result, error)
 }

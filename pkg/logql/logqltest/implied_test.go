@@ -1,7 +1,6 @@
 package logqltest
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/woodshed-logs/woodshed/pkg/logql/engine"
-	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/plan"
 	"github.com/woodshed-logs/woodshed/pkg/model"
 	"github.com/woodshed-logs/woodshed/pkg/storage"
@@ -63,9 +61,6 @@ func TestImpliedLinesMissNothing(t *testing.T) {
 			p := engine.Params{Start: day, End: day.Add(1000), Limit: 100, Direction: storage.Forward}
 			p.Query = fmt.Sprintf(`{app="a"} | %s | drop __error__ | %s`, drawOf(t, "parser", parsers...), drawImplying(t, value))
 			want, wantErr := askOf(t, s, p, "implied")
-			if errors.Is(wantErr, pipeline.ErrUnsupported) && mayRefuse {
-				continue
-			}
 			got, err := askOf(t, s, p)
 			require.NoError(t, err, p.Query)
 			require.NoError(t, wantErr, p.Query)

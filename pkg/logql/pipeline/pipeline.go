@@ -172,7 +172,7 @@ type step interface {
 	run(b *Batch)
 }
 
-// Compile prepares stages. The error is an *UnsupportedError, or says why a stage cannot be compiled.
+// Compile prepares stages. The error says why a stage cannot be compiled.
 func Compile(stages []syntax.Stage, o Options) (*Pipeline, error) {
 	p := &Pipeline{stages: stages, options: o}
 	for len(stages) > 0 {

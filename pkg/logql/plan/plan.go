@@ -17,7 +17,7 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 )
 
-// Build plans a query with all rules. The error is ErrUnsupported for what cannot be evaluated yet.
+// Build plans a query with all rules.
 func Build(e syntax.Expr) (Node, error) { return Options{}.Build(e) }
 
 // Build plans a query.
