@@ -36,7 +36,9 @@ func isErrorName(name string) bool {
 // A parser whose labels nobody reads still makes errors, and one error fails the metric. So json, unpack and logfmt --strict
 // stay, unless their errors are dropped before anybody sees them; or unless everything that the metric reads is labels of
 // every stream, for then what parsers cannot read is no error (see package pipeline). That question is asked of all labels
-// that the metric reads, so a stage that reads one stays behind such a parser even when it is idle itself.
+// that the metric reads, so a stage that reads one stays behind such a parser even when it is idle itself. Whether the parser
+// fails depends on the labels that are there before it, even on those that nobody reads behind: in front of it no stage that
+// makes, sets or removes labels goes.
 func dropIdle(r *read) {
 	if r.metric == nil {
 		return // an answer of lines shows everything
@@ -44,15 +46,28 @@ func dropIdle(r *read) {
 	d := r.finalDemand()
 	d.satisfied = r.readsStreamsOnly()
 	var kept []syntax.Stage // last first
+	fails := false          // a parser among them, so that somebody sees it
 	for i, s := range slices.Backward(r.stages) {
 		fallible := !d.satisfied && slices.ContainsFunc(r.stages[:i], isFallible)
-		if !d.idle(r, s, fallible) {
+		if fails && changesLabels(s) || !d.idle(r, s, fallible) {
+			fails = fails || !d.satisfied && d.errors && isFallible(s)
 			d.through(s)
 			kept = append(kept, s)
 		}
 	}
 	slices.Reverse(kept)
 	r.stages = withoutErrorDrops(kept)
+}
+
+// changesLabels reports whether the stage makes, sets or removes labels besides those of errors.
+func changesLabels(s syntax.Stage) bool {
+	switch s := s.(type) {
+	case *syntax.LineFilter, *syntax.LabelFilterStage, *syntax.Decolorize, *syntax.LineFormat:
+		return false
+	case *syntax.Drop:
+		return !dropsErrors(s)
+	}
+	return true
 }
 
 // isFallible reports whether the stage is a parser that may fail.
@@ -154,7 +169,7 @@ func (d *demand) readsAny(r *read, extracted []syntax.Extraction) bool {
 		return false
 	}
 	for name := range d.names {
-		if !isStreamLabel(r.selector, name) {
+		if !isStreamLabel(r.selector, name) || strings.HasSuffix(name, pipeline.ExtractedSuffix) {
 			return true
 		}
 	}

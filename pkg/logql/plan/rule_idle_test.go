@@ -79,6 +79,7 @@ func TestIdleStages(t *testing.T) {
 	f(`sum by (a) (count_over_time({app="x"} | logfmt [1m]))`, `| logfmt`)
 	f(`sum by (app_extracted) (count_over_time({app="x"} | logfmt [1m]))`, `| logfmt`)
 	f(`sum by (app) (count_over_time({app=~".*", b="c"} | logfmt [1m]))`, `| logfmt`)
+	f(`sum by (app_extracted) (count_over_time({app="x", app_extracted="y"} | logfmt [1m]))`, `| logfmt`)
 	f(`sum(count_over_time({app="x"} | regexp "(?P<y>.)" | y!="z" [1m]))`, `| regexp "(?P<y>.)" | y!="z"`)
 	f(`sum(count_over_time({app="x"} | logfmt | b="1" | logfmt [1m]))`, `| logfmt | b="1"`)
 	f(`count_over_time({app="x"} | logfmt [1m])`, `| logfmt`)
@@ -97,6 +98,13 @@ func TestIdleStages(t *testing.T) {
 	f(`sum by (a) (count_over_time({app="x"} | drop a [1m]))`, `| drop a`)
 	f(`sum by (a_extracted) (count_over_time({app="x"} | drop a [1m]))`, `| drop a`)
 	f(`sum by (a) (count_over_time({app="x"} | keep a [1m]))`, `| keep a`)
+	// Whether a parser fails depends on labels before it that a filter read: they stay as they are.
+	f(`sum(count_over_time({app="x"} | b="1" | drop b | json [1m]))`, `| b="1" | drop b | json`)
+	f(`sum(count_over_time({app="x"} | b="1" | keep c | json [1m]))`, `| b="1" | keep c | json`)
+	f(`sum(count_over_time({app="x"} | b="1" | label_format c=d | logfmt --strict [1m]))`, `| b="1" | label_format c=d | logfmt --strict`)
+	f(`sum(count_over_time({app="x"} | b="1" | regexp "(?P<b>.)" | json [1m]))`, `| b="1" | regexp "(?P<b>.)" | json`)
+	f(`sum(count_over_time({app="x"} | b="1" | drop b | json | drop __error__ [1m]))`, `| b="1"`)
+	f(`sum(count_over_time({app="x"} | b="1" | drop __error__ | json [1m]))`, `| b="1" | json`)
 	// A template may read anything and fail.
 	f(`sum(count_over_time({app="x"} | logfmt | line_format "{{.a}}" [1m]))`, `| logfmt | line_format "{{.a}}"`)
 	f(`sum by (app) (count_over_time({app="x"} | json | line_format "{{.a}}" | drop __error__ [1m]))`, `| json | line_format "{{.a}}" | drop __error__`)
