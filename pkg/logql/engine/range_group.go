@@ -87,7 +87,7 @@ func (g *grouper) streamDecides(s *scanned, ls labels.Labels) bool {
 		return false
 	}
 	for _, name := range g.group.Names {
-		if ls.Get(name) == "" {
+		if _, decided := pipeline.OfStream(ls, name); !decided {
 			return false
 		}
 	}
@@ -267,7 +267,11 @@ func (g *grouper) labelsOf(stream labels.Labels, metadata []model.Pair, level st
 			g.builder.Add(name, value)
 		}
 	}
-	stream.Range(func(l labels.Label) { add(l.Name, l.Value) })
+	stream.Range(func(l labels.Label) {
+		if !slices.ContainsFunc(g.pairs, func(p model.Pair) bool { return p.Name == l.Name }) { // else metadata was renamed to it
+			add(l.Name, l.Value)
+		}
+	})
 	for _, p := range g.pairs {
 		add(p.Name, p.Value)
 	}

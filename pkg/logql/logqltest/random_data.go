@@ -25,6 +25,7 @@ var (
 		labels.FromStrings("app", "b", "zone", "2", "status", "404"),
 		labels.FromStrings("app", "b", "detected_level", "info"),
 		labels.FromStrings("app", "c", "user_extracted", "x"),
+		labels.FromStrings("app", "d", "user", "ann", "user_extracted", "x"),
 	}
 	randomNames    = []string{"status", "took", "size", "user", "zone", "app", "msg"}
 	metadataNames  = []string{"app", "pod", "status", "user", "zone"}

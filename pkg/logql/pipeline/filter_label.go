@@ -127,8 +127,8 @@ func (s *subject) get(name string) (value string, present, known bool) {
 		return s.err.Details, s.err.Details != "", !s.streamOnly
 	}
 	if s.streamOnly {
-		v := s.stream.Get(name)
-		return v, v != "", v != ""
+		v, decided := OfStream(s.stream, name)
+		return v, decided, decided
 	}
 	v, ok := Lookup(s.stream, s.metadata, s.level, name)
 	return v, ok, true

@@ -16,18 +16,35 @@ const LevelLabel = "detected_level"
 const ExtractedSuffix = "_extracted"
 
 // Lookup returns the value of a name for one entry: that of the stream's label, else that of its structured metadata.
-// Metadata with the name of one of the stream's labels is found under that name and "_extracted".
+// Metadata with the name of one of the stream's labels is found under that name and "_extracted", also when the stream has a
+// label of that name, too.
 func Lookup(stream labels.Labels, metadata []model.Pair, level, name string) (string, bool) {
-	if v := stream.Get(name); v != "" {
-		return v, true
+	own, decided := OfStream(stream, name)
+	if decided {
+		return own, true
 	}
-	if v, ok := metadataValue(metadata, level, name); ok {
-		return v, true
+	if own == "" {
+		if v, ok := metadataValue(metadata, level, name); ok {
+			return v, true
+		}
 	}
 	if base, ok := strings.CutSuffix(name, ExtractedSuffix); ok && stream.Get(base) != "" {
-		return metadataValue(metadata, level, base)
+		if v, ok := metadataValue(metadata, level, base); ok {
+			return v, true
+		}
 	}
-	return "", false
+	return own, own != ""
+}
+
+// OfStream returns the value of the stream's label, and whether it is that of all its entries. It is not, where metadata may
+// take the name: see Lookup.
+func OfStream(stream labels.Labels, name string) (value string, decided bool) {
+	v := stream.Get(name)
+	if v == "" {
+		return "", false
+	}
+	base, suffixed := strings.CutSuffix(name, ExtractedSuffix)
+	return v, !suffixed || stream.Get(base) == ""
 }
 
 func metadataValue(metadata []model.Pair, level, name string) (string, bool) {

@@ -203,6 +203,8 @@ func TestAppendMetadata(t *testing.T) {
 	f(s, pairs("b", "1", "b_a", "2", "c", "3"), "", "b_a", "2", "b_extracted", "1", "c", "3")
 	f(s, pairs("app", "1", "app_extracted", "2"), "", "app_extracted", "2")
 	f(s, pairs("__error__", "1", "e", "2"), "", "e", "2")
+	f(labels.FromStrings("app", "x", "app_extracted", "y"), pairs("app", "1"), "", "app_extracted", "1")
+	f(labels.FromStrings("app", "x", "app_extracted", "y"), pairs("app_extracted", "1"), "", "app_extracted_extracted", "1")
 	f(labels.FromStrings("detected_level", "high"), pairs("a", "1"), "low", "a", "1", "detected_level_extracted", "low")
 }
 

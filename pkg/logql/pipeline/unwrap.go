@@ -78,7 +78,7 @@ func readSeconds(text string) (float64, error) {
 // unwrapStep is unwrap where no stage has made or changed labels: it needs no rows.
 type unwrapStep struct {
 	*unwrapOp
-	ofStreams []string // by stream: the label's value, "" when it has none
+	ofStreams []string // by stream: the value that the label has in all its entries, "" when each has its own
 }
 
 // unwrapsColumn reports whether the label is one that entries are stored with.
@@ -108,7 +108,11 @@ func (st *unwrapStep) run(b *Batch) {
 	b.values = slices.Grow(b.values[:0], n)[:n]
 	st.ofStreams = st.ofStreams[:0]
 	for _, stream := range b.Streams {
-		st.ofStreams = append(st.ofStreams, stream.Get(st.label))
+		v, decided := OfStream(stream, st.label)
+		if !decided {
+			v = ""
+		}
+		st.ofStreams = append(st.ofStreams, v)
 	}
 	for i := b.Selected.Next(0); i >= 0; i = b.Selected.Next(i + 1) {
 		text := st.ofStreams[b.StreamIndex[i]]

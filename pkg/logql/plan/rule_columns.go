@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -43,7 +44,7 @@ func narrowColumns(r *read) {
 	for _, name := range slices.Sorted(maps.Keys(needs.Names)) {
 		if pipeline.NeedsLevel(name) {
 			scan.Columns |= storage.ColumnLevel
-		} else if !isStreamLabel(r.selector, name) {
+		} else if strings.HasSuffix(name, pipeline.ExtractedSuffix) || !isStreamLabel(r.selector, name) {
 			names = append(names, name)
 		}
 	}
@@ -64,7 +65,10 @@ func (r *read) splitByStreams(scan Scan, names []string) []Scan {
 		withMetadata.Columns |= storage.ColumnMetadata
 		withMetadata.MetadataNames = pipeline.MetadataNames(names)
 	}
-	if inOrder := (&Range{Op: r.metric.Op}).InOrder(); inOrder || len(names) > splitNamesMax {
+	inOrder := (&Range{Op: r.metric.Op}).InOrder()
+	// Metadata may be called so even in a stream that has the label.
+	suffixed := slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(name, pipeline.ExtractedSuffix) })
+	if inOrder || suffixed || len(names) > splitNamesMax {
 		return []Scan{withMetadata}
 	}
 	var scans []Scan

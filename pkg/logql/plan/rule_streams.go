@@ -3,9 +3,11 @@ package plan
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/woodshed-logs/woodshed/pkg/logql/pipeline"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 )
 
@@ -16,13 +18,14 @@ type comparisons []*labels.Matcher
 // labels of the stream first, so a stream that has the name with another value has no entry that passes; one that lacks the
 // name may have it in metadata or lines. So env="prod" becomes env=~"prod|", which the index answers.
 //
-// A comparison counts as far as no stage before it can have given the name to something else.
+// A comparison counts as far as no stage before it can have given the name to something else. A name that ends in "_extracted"
+// may be given to what a parser finds, or to metadata, even where the stream has it.
 func narrowStreams(r *read) {
 	for _, s := range r.stages {
 		switch s := s.(type) {
 		case *syntax.LabelFilterStage:
 			for _, m := range requiredMatchers(s.Filter) {
-				if !isErrorName(m.Name) {
+				if !isErrorName(m.Name) && !strings.HasSuffix(m.Name, pipeline.ExtractedSuffix) {
 					r.narrowed = append(r.narrowed, m)
 				}
 			}

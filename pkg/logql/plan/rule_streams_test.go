@@ -54,6 +54,7 @@ func TestNarrowedMatchers(t *testing.T) {
 	f(`{app=~"x|y"} | app="x"`, `{app=~"x|y", app="x"}`)
 	// One of several, a number, an error: nothing is known of the stream.
 	f(`{app="x"} | a="1" or b="2" | c=1 | __error__="" | __error_details__="x"`, `{app="x"}`)
+	f(`{app="x"} | app_extracted="1" | json | a_extracted="2"`, `{app="x"}`)
 	// What parsers find gives way to labels of the stream, unless it was given its name.
 	f(`{app="x"} |= "l" | json | logfmt | regexp "(?P<x>.)" | pattern "<y> z" | line_format "" | decolorize | drop __error__ | a="1"`, `{app="x", a=~"1|"}`)
 	for _, stage := range []string{`json a="b"`, `logfmt a="b"`, `unpack`, `label_format a="x"`, `label_format b=a`, `drop a`, `keep b`, `distinct a`} {
