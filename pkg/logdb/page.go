@@ -326,7 +326,9 @@ func (it *iterator) owners() []owned {
 // fill decodes the columns of the sorted page's entries. When their bytes are more than a page may have, the page ends
 // earlier. It returns false when a chunk turned out to be corrupt: then other entries take the place of its own.
 func (it *iterator) fill(ctx context.Context) (whole bool, err error) {
-	if it.request.Columns == 0 || len(it.page.entries) == 0 {
+	if n := uint64(len(it.page.entries)); it.request.Columns == 0 || n == 0 {
+		it.stats.Entries += n
+		it.stats.EntriesMatched += n
 		return true, nil
 	}
 	p, list := &it.page, it.owners()

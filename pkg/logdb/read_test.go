@@ -112,6 +112,11 @@ func TestNewestDecodesLinesOfItsOwnersOnly(t *testing.T) {
 	f(storage.Forward, 2*entries+1, 3)
 	f(storage.Forward, 1_000_000, chunks)
 	require.Zero(t, testutil.ToFloat64(db.metrics.badChunks))
+	for _, order := range []storage.Order{storage.Unordered, storage.Forward, storage.Backward} { // times alone
+		got, stats := askStats(t, db, "t", storage.SelectRequest{Matchers: anyApp(), Interval: always, Order: order})
+		require.EqualValues(t, len(got), stats.Entries)
+		require.EqualValues(t, len(got), stats.EntriesMatched)
+	}
 }
 
 // When the chunk that owns the newest lines cannot be read, the next best entries take their place.
