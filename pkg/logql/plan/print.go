@@ -20,7 +20,7 @@ import (
 //	  Range count_over_time [1m] by all labels
 //	    Scan {app="api"} time, line, level, metadata
 //	      line |= "timeout"
-//	      line |= "503" or "\\u00" unless status is a label or metadata
+//	      line |= "503" or "\\u00", unless status is a label or metadata
 //	    | json
 //	    | status="503"
 //
