@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
 )
 
 // Needs is what a pipeline, or whoever comes after it, reads of an entry.
@@ -96,21 +98,30 @@ func (w *wanted) mayWant(name string) bool { return w.all || w.relevant.has(name
 // satisfied reports whether no parser can add to the row what somebody reads: everything is there, or is the stream's or the
 // metadata's, which whatever a parser finds gives way to.
 func (w *wanted) satisfied(r *row) bool {
-	if w.all || w.errors {
-		return false
-	}
+	return !w.all && !w.errors && waiting(r, w.open(nil, r.stream)) == 0
+}
+
+// open appends the names that are read and that labels of the stream do not keep parsers from making.
+func (w *wanted) open(dst []string, stream labels.Labels) []string {
 	for _, name := range w.names.list {
-		i := r.find(name)
-		switch {
-		case i >= 0 && r.own[i].Parsed:
-		case strings.HasSuffix(name, ExtractedSuffix):
-			return false // what else has the base name may be found
-		case i >= 0 && !r.own[i].gone, r.stream.Get(name) != "":
-		default:
-			return false
+		// With the suffix it is what a parser makes of the base name, which the stream may have.
+		if strings.HasSuffix(name, ExtractedSuffix) || stream.Get(name) == "" {
+			dst = append(dst, name)
 		}
 	}
-	return true
+	return dst
+}
+
+// waiting returns how many of the open names parsers may still make labels of.
+func waiting(r *row, open []string) int {
+	n := len(open)
+	for i := range r.own {
+		l := &r.own[i]
+		if slices.Contains(open, l.Name) && (l.Parsed || !l.gone && !strings.HasSuffix(l.Name, ExtractedSuffix)) {
+			n--
+		}
+	}
+	return n
 }
 
 // mayWantPrefix reports whether mayWant holds for any name that begins with the prefix.

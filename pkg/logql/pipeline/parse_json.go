@@ -9,8 +9,8 @@ import (
 // jsonOp is | json: every string, number and truth value of an object becomes a label. In objects within, the name of the
 // object and an underscore come first. Arrays and null are passed over.
 //
-// The line is read once, to its end or its first fault, whoever reads which labels: what came before the fault counts. The
-// lines of one program look alike, so the op expects after each key the one that followed it last time: then a comparison
+// The line is read once, to its end or its first fault; what came before the fault counts. It is not read on when nobody
+// waits for more labels, unless in an object within, of which nothing counts when it is not closed. The lines of one program look alike, so the op expects after each key the one that followed it last time: then a comparison
 // of bytes finds the key's end, its colon, and what is known of it.
 type jsonOp struct {
 	finder finder
@@ -100,7 +100,7 @@ func (o *jsonOp) walk(r *row) (fault string) {
 	}
 	object := o.root
 	var last *jsonKey // the key before, in the same object
-	for {
+	for o.finder.waits > 0 || len(o.open) > 0 {
 		if line[i] == '}' {
 			depth := len(o.open) - 1
 			if depth < 0 {
@@ -146,6 +146,7 @@ func (o *jsonOp) walk(r *row) (fault string) {
 			return faultObject
 		}
 	}
+	return ""
 }
 
 // value reads the value at i, which is no object, and returns the index behind it.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -17,7 +18,8 @@ import (
 // With a list, | logfmt a, b="c", the keys of the list alone are read, and it says what their labels are called. What is not
 // there becomes an empty label; of several values the last one counts.
 //
-// As in jsonOp, each key tells which one to expect behind it.
+// As in jsonOp, each key tells which one to expect behind it, and the line is read until nobody waits for more; with a list
+// to its end.
 type logfmtOp struct {
 	finder    finder
 	strict    bool
@@ -32,6 +34,7 @@ type logfmtExtraction struct {
 	label, key string
 	name       *foundName
 	done       bool // no value of the current line is taken
+	at         int  // the own label of the current line that takes it; below 0: it is not made yet
 }
 
 // logfmtKey is what was learned of a key.
@@ -89,7 +92,7 @@ func (o *logfmtOp) apply(r *row) bool {
 	o.beginList(r)
 	line := bytesOf(r.Line)
 	var last *logfmtKey // the key before
-	for i := 0; ; {
+	for i := 0; o.finder.waits > 0; {
 		for i < len(line) && line[i] <= ' ' {
 			i++
 		}
@@ -103,7 +106,7 @@ func (o *logfmtOp) apply(r *row) bool {
 		var fault logfmtFault
 		if key != nil && key.token.begins(line, i) {
 			i += len(key.token.text)
-		} else if key, i, fault = o.key(r, last, i); key == nil && fault == "" {
+		} else if key, i, fault = o.key(r, last, key, i); key == nil && fault == "" {
 			continue // a key without a value
 		}
 		if fault == "" {
@@ -113,9 +116,10 @@ func (o *logfmtOp) apply(r *row) bool {
 				i = logfmtBlank(line, i) // right or wrong, the pair ends there
 				continue
 			}
-			if i = logfmtWord(line, i); i == len(line) || line[i] <= ' ' {
+			var ascii bool
+			if i, ascii = logfmtWord(line, i); i == len(line) || line[i] <= ' ' {
 				if key.isRead {
-					o.give(r, key, r.Line[from:i])
+					o.give(r, key, r.Line[from:i], ascii)
 				}
 				continue
 			}
@@ -129,6 +133,7 @@ func (o *logfmtOp) apply(r *row) bool {
 			i = logfmtBlank(line, i)
 		}
 	}
+	return true
 }
 
 // beginList makes the labels of the list empty. Where the stream has their names nothing is made before there is a value,
@@ -137,9 +142,11 @@ func (o *logfmtOp) beginList(r *row) {
 	for i := range o.list {
 		e := &o.list[i]
 		clashes, made := o.finder.taken(r, e.name)
-		if e.done = made; !clashes && e.name.wanted {
-			r.set(e.name.text, "")
+		e.done, e.at = made, -1
+		if !clashes && e.name.wanted {
+			e.at = r.set(e.name.text, "")
 		}
+		o.finder.waits = math.MaxInt // for the last of several values
 	}
 }
 
@@ -160,25 +167,32 @@ func logfmtBlank(b []byte, i int) int {
 func blankBytes(w uint64) uint64 { return (w - (' '+1)*eachByte) &^ w & highBits }
 
 // logfmtWord returns the index of what ends the key or value at i that has no quotes, rightly or not: white space, an equals
-// sign, a quote.
-func logfmtWord(b []byte, i int) int {
+// sign, a quote. It also reports whether all before that is ASCII.
+func logfmtWord(b []byte, i int) (end int, ascii bool) {
+	seen := uint64(0)
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
 		if found := blankBytes(w) | zeroBytes(w^'='*eachByte) | zeroBytes(w^'"'*eachByte); found != 0 {
-			return i + bits.TrailingZeros64(found)/8
+			before := found&-found - 1 // all bits below the lowest that is set
+			return i + bits.TrailingZeros64(found)/8, (seen|w&(before>>7))&highBits == 0
 		}
+		seen |= w
 	}
 	for i < len(b) && b[i] > ' ' && b[i] != '=' && b[i] != '"' {
+		seen |= uint64(b[i])
 		i++
 	}
-	return i
+	return i, seen&highBits == 0
 }
 
-// key reads the key at i, which is perhaps not the one that was expected, and returns the index behind its equals sign. A
-// key without one is nil. At a fault the index is that of the fault.
-func (o *logfmtOp) key(r *row, last *logfmtKey, i int) (key *logfmtKey, end int, fault logfmtFault) {
+// key reads the key at i, which is not the one that was expected, and returns the index behind its equals sign. A key without
+// one is nil. At a fault the index is that of the fault.
+func (o *logfmtOp) key(r *row, last, expected *logfmtKey, i int) (key *logfmtKey, end int, fault logfmtFault) {
 	line := r.Line
-	end = logfmtWord(bytesOf(line), i)
+	if expected != nil && expected.next != nil && expected.next.token.begins(bytesOf(line), i) {
+		return expected.next, i + len(expected.next.token.text), "" // the one expected is not always there
+	}
+	end, _ = logfmtWord(bytesOf(line), i)
 	text := line[i:end]
 	switch {
 	case end < len(line) && line[end] == '"':
@@ -206,7 +220,7 @@ func (o *logfmtOp) key(r *row, last *logfmtKey, i int) (key *logfmtKey, end int,
 		return nil, end, faultKey
 	}
 	if o.keepEmpty || o.list != nil {
-		o.give(r, o.learn(text), "")
+		o.give(r, o.learn(text), "", true)
 	}
 	return nil, end, ""
 }
@@ -257,7 +271,7 @@ func (o *logfmtOp) quoted(r *row, key *logfmtKey, i, textEnd int) (end int, faul
 		}
 	}
 	if key.isRead {
-		o.give(r, key, raw)
+		o.give(r, key, raw, isPlain(raw))
 	}
 	return end, ""
 }
@@ -270,24 +284,24 @@ var logfmtEscapes = func() [256]byte {
 }()
 
 // give makes the labels of a value.
-func (o *logfmtOp) give(r *row, key *logfmtKey, value string) {
+func (o *logfmtOp) give(r *row, key *logfmtKey, value string, valid bool) {
+	if !valid {
+		value = validText(r, value)
+	}
 	if key.name != nil && (o.keepEmpty || value != "") {
 		if l := o.finder.claim(r, key.name); l != nil {
-			l.Value = logfmtText(r, value)
+			l.Value = value
 		}
 	}
 	for _, i := range key.listed {
-		if e := &o.list[i]; !e.done {
-			o.finder.replace(r, e.name, logfmtText(r, value))
+		switch e := &o.list[i]; {
+		case e.done:
+		case e.at >= 0:
+			r.own[e.at].Value = value
+		default:
+			o.finder.replace(r, e.name, value)
 		}
 	}
-}
-
-func logfmtText(r *row, value string) string {
-	if isPlain(value) {
-		return value
-	}
-	return validText(r, value)
 }
 
 // logfmtDetails says where a fault is, counting bytes from one.

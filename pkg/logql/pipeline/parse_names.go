@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/binary"
+	"math"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -60,6 +61,11 @@ type finder struct {
 	many   map[string]int
 	spare  map[string]int // many of an earlier entry
 	reused []int          // the labels among those before that the parser made its own: they had been removed
+	// waits is how many labels that somebody reads may still be made. At 0 the parser may stop: what it would make nobody
+	// reads, and of what it cannot read nobody hears (see parserOp). It is never 0 when everything is read, or errors are.
+	waits  int
+	open   []string // what labels of the stream leave to wait for
+	openOf uint64   // the number of that stream
 }
 
 // labelsListMax is how many labels are compared one by one.
@@ -70,6 +76,7 @@ type made struct{ own, reused int }
 
 func (f *finder) prepare(w *wanted) {
 	f.wanted = w
+	f.waits, f.openOf = math.MaxInt, 0
 	f.names = map[string]*foundName{}
 }
 
@@ -88,6 +95,13 @@ func (f *finder) begin(r *row) {
 	} else if len(f.spare) > jsonKeysMax {
 		f.spare = nil
 	}
+	if f.wanted.all || f.wanted.errors {
+		return
+	}
+	if f.openOf != r.streamNumber {
+		f.open, f.openOf = f.wanted.open(f.open[:0], r.stream), r.streamNumber
+	}
+	f.waits = waiting(r, f.open)
 }
 
 // numbered returns the indexes of labels by name, in the map when there is one. It must be called anew before the batch ends:
@@ -149,11 +163,13 @@ func (f *finder) claim(r *row, n *foundName) *Label {
 	}
 	if i < 0 {
 		n.row = f.row
+		f.waits--
 		return r.add(n.text, true)
 	}
 	if r.own[i].Parsed {
 		return nil
 	}
+	f.waits--
 	f.reused = append(f.reused, i)
 	r.own[i] = Label{Name: n.text, Parsed: true}
 	return &r.own[i]

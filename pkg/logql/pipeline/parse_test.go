@@ -141,6 +141,7 @@ func TestAppendLabelName(t *testing.T) {
 func FuzzWords(f *testing.F) {
 	f.Add("plain text that is long", "text")
 	f.Add("a\\b=\"c d\x01\xff", "b=")
+	f.Add("a=caf\u00e9 b=abcdefghi\xff c=1234567 \xff", "=")
 	f.Fuzz(func(t *testing.T, text, part string) {
 		require.Equal(t, !strings.ContainsFunc(text, func(c rune) bool { return c >= utf8.RuneSelf || c == '\\' }), isPlain(text))
 		b := []byte(text)
@@ -155,7 +156,9 @@ func FuzzWords(f *testing.F) {
 			}
 			require.Equal(t, strings.HasPrefix(text[i:], part), token.begins(b, i))
 			require.Equal(t, at(func(c byte) bool { return c <= ' ' }), logfmtBlank(b, i))
-			require.Equal(t, at(func(c byte) bool { return c <= ' ' || c == '=' || c == '"' }), logfmtWord(b, i))
+			end, ascii := logfmtWord(b, i)
+			require.Equal(t, at(func(c byte) bool { return c <= ' ' || c == '=' || c == '"' }), end)
+			require.Equal(t, !slices.ContainsFunc(b[i:end], func(c byte) bool { return c >= utf8.RuneSelf }), ascii)
 		}
 	})
 }

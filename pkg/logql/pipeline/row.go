@@ -92,14 +92,16 @@ func (r *row) find(name string) int {
 	return -1
 }
 
-// set gives a label a value, whoever had it before.
-func (r *row) set(name, value string) {
-	l := Label{Name: name, Value: value, Parsed: true}
-	if i := r.find(name); i >= 0 {
-		r.own[i] = l
-		return
+// set gives a label a value, whoever had it before, and returns its index.
+func (r *row) set(name, value string) int {
+	i := r.find(name)
+	if i < 0 {
+		i = len(r.own)
+		r.add(name, true).Value = value
+		return i
 	}
-	r.own = append(r.own, l)
+	r.own[i] = Label{Name: name, Value: value, Parsed: true}
+	return i
 }
 
 // add appends a label, whose value is to be filled in. Field by field: a label is too large for registers, and copying what
