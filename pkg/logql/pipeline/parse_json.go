@@ -10,8 +10,9 @@ import (
 // object and an underscore come first. Arrays and null are passed over.
 //
 // The line is read once, to its end or its first fault; what came before the fault counts. It is not read on when nobody
-// waits for more labels, unless in an object within, of which nothing counts when it is not closed. The lines of one program look alike, so the op expects after each key the one that followed it last time: then a comparison
-// of bytes finds the key's end, its colon, and what is known of it.
+// waits for more labels, unless in an object within, of which nothing counts when it is not closed. The lines of one program
+// look alike, so the op expects after each key the one that followed it last time: then a comparison of bytes finds the key's
+// end, its colon, and what is known of it.
 type jsonOp struct {
 	finder finder
 	root   *jsonObject
