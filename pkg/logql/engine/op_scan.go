@@ -97,7 +97,9 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 	if err := q.checkBytes(ctx, storage.Scope{Matchers: r.scan.Matchers, Interval: r.interval}); err != nil {
 		return err
 	}
-	ls := &lanes{ctx: ctx, first: r.stages}
+	lanesCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	ls := &lanes{ctx: lanesCtx, first: r.stages}
 	passed, complete := 0, false
 	began := q.begin(r.scan, false)
 	it, err := q.querier.Select(ctx, q.Tenant, selectRequest(r, ls))
@@ -105,6 +107,7 @@ func (q *query) scan(ctx context.Context, r request, visit func(*scanned) (more 
 		return fmt.Errorf("select: %w", err)
 	}
 	defer func() {
+		stop() // or Close would wait for stages that nobody waits for
 		q.end(began, it.Stats(), uint64(passed), complete)
 		if closeErr := it.Close(); err == nil && closeErr != nil {
 			err = fmt.Errorf("close select: %w", closeErr)

@@ -12,6 +12,8 @@ const (
 	// stepsMax bounds the nodes that one run walks and the iterations of its ranges. A range over the longest JSON array
 	// that people log stays far below.
 	stepsMax = 1 << 16
+	// stepsUnasked is after how many of them a run asks whether anybody waits for it.
+	stepsUnasked = 64
 	// workBytesMax bounds the bytes that the functions called in one run read and make together.
 	workBytesMax = 64 << 20
 	// formatBytesMax bounds what a single printf may make before its length is known.
@@ -51,8 +53,12 @@ func (r *run) begin(dst []byte, e Entry) {
 
 // Write appends to the output.
 func (r *run) Write(p []byte) (int, error) {
-	if r.steps++; r.steps > stepsMax {
+	r.steps++
+	switch {
+	case r.steps > stepsMax:
 		return 0, errSteps
+	case r.steps%stepsUnasked == 0 && r.entry.Ended():
+		return 0, errEnded
 	}
 	if len(r.out)-r.start+len(p) > outputBytesMax {
 		return 0, errTooLong

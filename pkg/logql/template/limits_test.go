@@ -120,6 +120,14 @@ func TestSlowRegexpsEnd(t *testing.T) {
 	}
 }
 
+func TestManyStepsEnd(t *testing.T) {
+	e := newTestEntry()
+	e.until = 3
+	_, err := mustCompile(t, "{{range 60000}}{{if eq $.app $.msg}}{{end}}{{end}}").Append(nil, e)
+	require.ErrorIs(t, err, errEnded)
+	require.Equal(t, 4, e.asked)
+}
+
 // What a template remembers of an expression or time zone that is made of an entry outlives the entry.
 func TestCachesOwnTheirTexts(t *testing.T) {
 	f := func(template, value string) {
