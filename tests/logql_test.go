@@ -75,6 +75,13 @@ func TestLogQLRules(t *testing.T) {
 	}
 }
 
+// TestLogQLImplied asks the database for values that lines spell in every way there is.
+func TestLogQLImplied(t *testing.T) {
+	for _, name := range []string{"blocks", "both"} {
+		t.Run(name, func(t *testing.T) { logqltest.RunImplied(t, places[name]) })
+	}
+}
+
 func scriptDB(t *testing.T, fsys vfs.FS) *logdb.DB {
 	t.Helper()
 	db, err := logdb.Open(t.Context(), logdb.Config{FS: fsys, Dir: "/data", ScratchDir: t.TempDir(), Instance: "test", SegmentBytes: 1 << 20})

@@ -41,3 +41,8 @@ func TestRandomQueries(t *testing.T) {
 func TestRulesChangeNothing(t *testing.T) {
 	RunRules(t, func(_ *testing.T, streams ...model.Stream) storage.Querier { return NewSlowStore(streams...) })
 }
+
+// Whichever way a value is written in a line, asking for it finds the line as if nothing had been implied.
+func TestImpliedLinesMissNothing(t *testing.T) {
+	RunImplied(t, func(_ *testing.T, streams ...model.Stream) storage.Querier { return NewSlowStore(streams...) })
+}
