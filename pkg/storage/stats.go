@@ -2,7 +2,9 @@ package storage
 
 // ScanStats tells what a Select or a Count did.
 type ScanStats struct {
-	Chunks, ChunksSkipped uint64 // looked at; of these skipped by time or filter without decoding lines
+	// Chunks were looked at, of these ChunksSkipped skipped by time or filter without decoding lines. A store that gathers an
+	// ordered answer in pages may look at a chunk for each.
+	Chunks, ChunksSkipped uint64
 	Entries, Bytes        uint64 // entries and line bytes decoded and tested; of a Count entries alone, however counted
 	EntriesMatched        uint64 // entries that passed the filters
 	Skipped               SkippedChunks
