@@ -87,8 +87,11 @@ func (o *jsonPathOp) apply(r *row) bool {
 		o.targets[i].found = false
 	}
 	o.search(r)
-	for i := range o.targets {
-		if t := &o.targets[i]; !t.found && t.name.wanted {
+	if o.missing == 0 {
+		return true
+	}
+	for i := range o.targets { // all of them, as in Loki: one that was found under another name than its own, too
+		if t := &o.targets[i]; t.name.wanted {
 			if _, ok := r.get(t.label); !ok {
 				r.set(t.label, "")
 			}
