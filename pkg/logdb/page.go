@@ -2,7 +2,6 @@ package logdb
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"slices"
 	"strings"
@@ -35,17 +34,25 @@ type sortKey struct {
 }
 
 func (a *sortKey) compare(b *sortKey) int {
-	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.rank, b.rank), cmp.Compare(a.arrived, b.arrived), cmp.Compare(a.entry, b.entry))
+	switch { // most times differ: the rest is not looked at
+	case a.time != b.time:
+		return cmp.Compare(a.time, b.time)
+	case a.rank != b.rank:
+		return cmp.Compare(a.rank, b.rank)
+	case a.arrived != b.arrived:
+		return cmp.Compare(a.arrived, b.arrived)
+	}
+	return cmp.Compare(a.entry, b.entry)
 }
 
-// kept is an entry of the page, with its own memory.
+// kept is an entry of the page. It holds no pointers: it is moved about a good deal.
 type kept struct {
 	sortKey
-	stream uint32
-	content
+	stream  uint32
+	content uint32 // its place in the page's contents, once it is there
 }
 
-// content is the columns that the query asked for.
+// content is the columns that the query asked for, in their own memory.
 type content struct {
 	lineBytes uint32
 	line      string
@@ -53,7 +60,7 @@ type content struct {
 	metadata  []model.Pair
 }
 
-const keptBytes = int64(unsafe.Sizeof(kept{}))
+const keptBytes = int64(unsafe.Sizeof(kept{}) + unsafe.Sizeof(content{}))
 
 // bytes is what the content holds besides the struct.
 func (c *content) bytes() int64 {
@@ -68,6 +75,8 @@ func (c *content) bytes() int64 {
 type page struct {
 	backward bool
 	entries  []kept
+	contents []content
+	spare    []uint32 // places in contents whose entry had to leave
 	bytes    int64
 	full     bool // as many entries or bytes as a page may have: only better ones come in
 	at       int  // next to hand out, once sorted
@@ -81,14 +90,84 @@ func (p *page) before(a, b *sortKey) bool {
 	return a.compare(b) < 0
 }
 
-func (p *page) Len() int           { return len(p.entries) }
-func (p *page) Less(i, j int) bool { return p.before(&p.entries[j].sortKey, &p.entries[i].sortKey) }
-func (p *page) Swap(i, j int)      { p.entries[i], p.entries[j] = p.entries[j], p.entries[i] }
-func (p *page) Push(x any)         { p.entries = append(p.entries, x.(kept)) }
-func (p *page) Pop() any {
-	last := p.entries[len(p.entries)-1]
-	p.entries = p.entries[:len(p.entries)-1]
-	return last
+// worse reports whether entry i would have to leave before entry j.
+func (p *page) worse(i, j int) bool { return p.before(&p.entries[j].sortKey, &p.entries[i].sortKey) }
+
+// close makes the page a full one, of which only now the worst entry matters.
+func (p *page) close() {
+	p.full = true
+	for i := len(p.entries)/2 - 1; i >= 0; i-- {
+		p.sink(i)
+	}
+}
+
+// push lets an entry into a full page.
+func (p *page) push(k kept) {
+	p.entries = append(p.entries, k)
+	for i := len(p.entries) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if !p.worse(i, parent) {
+			return
+		}
+		p.entries[i], p.entries[parent] = p.entries[parent], p.entries[i]
+		i = parent
+	}
+}
+
+// pop takes the worst entry out of a full page.
+func (p *page) pop() {
+	p.leave(&p.entries[0])
+	last := len(p.entries) - 1
+	p.entries[0] = p.entries[last]
+	p.entries = p.entries[:last]
+	p.sink(0)
+}
+
+// replace puts an entry in the place of the worst one of a full page.
+func (p *page) replace(k kept) {
+	p.leave(&p.entries[0])
+	p.entries[0] = k
+	p.sink(0)
+}
+
+// leave lets go of what an entry holds.
+func (p *page) leave(k *kept) {
+	p.bytes -= keptBytes
+	if len(p.contents) > 0 {
+		c := &p.contents[k.content]
+		p.bytes -= c.bytes()
+		*c = content{}
+		p.spare = append(p.spare, k.content)
+	}
+}
+
+// sink lets entry i down to its place in the heap.
+func (p *page) sink(i int) {
+	for {
+		worst := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(p.entries); child++ {
+			if p.worse(child, worst) {
+				worst = child
+			}
+		}
+		if worst == i {
+			return
+		}
+		p.entries[i], p.entries[worst] = p.entries[worst], p.entries[i]
+		i = worst
+	}
+}
+
+// hold keeps content and returns its place.
+func (p *page) hold(c content) uint32 {
+	if last := len(p.spare) - 1; last >= 0 {
+		at := p.spare[last]
+		p.spare = p.spare[:last]
+		p.contents[at] = c
+		return at
+	}
+	p.contents = append(p.contents, c)
+	return uint32(len(p.contents) - 1)
 }
 
 func (it *iterator) nextOrdered(ctx context.Context) (*storage.Batch, error) {
@@ -114,17 +193,21 @@ func (it *iterator) addKept(k *kept) {
 	b, columns := &it.batch, it.request.Columns
 	b.StreamIndex = append(b.StreamIndex, k.stream)
 	b.Timestamps = append(b.Timestamps, k.time)
+	if columns == 0 {
+		return
+	}
+	c := &it.page.contents[k.content]
 	if columns&storage.ColumnLine != 0 {
-		b.Lines = append(b.Lines, k.line)
+		b.Lines = append(b.Lines, c.line)
 	}
 	if columns&storage.ColumnLineBytes != 0 {
-		b.LineBytes = append(b.LineBytes, k.lineBytes)
+		b.LineBytes = append(b.LineBytes, c.lineBytes)
 	}
 	if columns&storage.ColumnLevel != 0 {
-		b.Levels = append(b.Levels, k.level)
+		b.Levels = append(b.Levels, c.level)
 	}
 	if columns&storage.ColumnMetadata != 0 {
-		b.Metadata = append(b.Metadata, k.metadata)
+		b.Metadata = append(b.Metadata, c.metadata)
 	}
 }
 
@@ -137,8 +220,8 @@ func (it *iterator) gather(ctx context.Context) error {
 	it.pageEntries = min(pageEntriesGrowth*it.pageEntries, pageEntriesMax)
 	p := &it.page
 	for whole := false; !whole; {
-		clear(p.entries)
-		*p = page{backward: it.request.Order == storage.Backward, entries: p.entries[:0]}
+		clear(p.contents)
+		*p = page{backward: it.request.Order == storage.Backward, entries: p.entries[:0], contents: p.contents[:0], spare: p.spare[:0]}
 		if err := it.gatherEntries(ctx, want); err != nil {
 			return err
 		}
@@ -200,6 +283,9 @@ func (it *iterator) gatherEntries(ctx context.Context, want int) error {
 		if len(sl.hits) > 0 {
 			it.page.sources++
 		}
+		if it.page.backward {
+			slices.Reverse(sl.hits) // best first, of each run: what comes behind them is soon turned away
+		}
 		for _, h := range sl.hits {
 			it.offer(sl, h, want)
 		}
@@ -258,23 +344,26 @@ func (it *iterator) offer(sl *slot, h hit, want int) {
 		return
 	}
 	k := kept{sortKey: key, stream: h.stream}
+	p.bytes += keptBytes
 	if !it.keysFirst() {
-		k.content = sl.keep(h.entry)
+		c := sl.keep(h.entry)
+		p.bytes += c.bytes()
+		k.content = p.hold(c)
 	}
-	p.bytes += keptBytes + k.bytes()
-	if p.full {
-		heap.Push(p, k)
-	} else {
+	switch {
+	case !p.full:
 		p.entries = append(p.entries, k)
 		if len(p.entries) < want && p.bytes <= it.pageBytes {
 			return
 		}
-		heap.Init(p) // only now the worst entry matters
-		p.full = true
+		p.close()
+	case len(p.entries) < want:
+		p.push(k)
+	default:
+		p.replace(k)
 	}
-	for len(p.entries) > want || p.bytes > it.pageBytes && len(p.entries) > 1 {
-		worst := heap.Pop(p).(kept)
-		p.bytes -= keptBytes + worst.bytes()
+	for p.bytes > it.pageBytes && len(p.entries) > 1 {
+		p.pop()
 	}
 }
 
@@ -332,6 +421,10 @@ func (it *iterator) fill(ctx context.Context) (whole bool, err error) {
 		return true, nil
 	}
 	p, list := &it.page, it.owners()
+	p.contents = slices.Grow(p.contents, len(p.entries))[:len(p.entries)]
+	for i := range p.entries {
+		p.entries[i].content = uint32(i)
+	}
 	var end atomic.Int64 // of the page; set here, read by workers
 	end.Store(int64(len(p.entries)))
 	next, bySource := 0, make(map[*source]owned, len(list))
@@ -369,8 +462,7 @@ func (it *iterator) fill(ctx context.Context) (whole bool, err error) {
 	it.stats.Skipped.Order += passedOver
 	it.db.metrics.chunksSkipped[skippedByRank].Add(float64(passedOver))
 	if n := int(end.Load()); n < len(p.entries) {
-		clear(p.entries[n:])
-		p.entries, p.full = p.entries[:n], true
+		p.entries, p.contents, p.full = p.entries[:n], p.contents[:n], true
 	}
 	return true, nil
 }
@@ -397,12 +489,12 @@ func (it *iterator) takeContent(sl *slot, at []int, end int) int {
 		if i >= end {
 			break
 		}
-		p.entries[i].content = sl.fetched[n]
+		p.contents[i] = sl.fetched[n]
 		p.bytes += sl.fetched[n].bytes()
 		for p.bytes > it.pageBytes && end > 1 {
 			end--
-			p.bytes -= keptBytes + p.entries[end].bytes()
-			p.entries[end].content = content{}
+			p.bytes -= keptBytes + p.contents[end].bytes()
+			p.contents[end] = content{}
 		}
 	}
 	return end
