@@ -386,6 +386,17 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 // What a part of a query kept is given back when it is done with: many parts take no more than a few.
+// A label that is made of a line, ten thousand times.
+func TestLabelReplaceIsBounded(t *testing.T) {
+	streams := ticks(1, "app", "x")
+	streams.Entries[0].Line = strings.Repeat("x", 1<<20)
+	e, _ := newEngine(t, engine.Config{}, streams)
+	p := rangeParams("label_replace(sum by (l) (count_over_time({app=`x`} | label_format l=`{{__line__}}` [1m])), `l`, `" +
+		strings.Repeat("$1", 10_000) + "`, `l`, `(.*)`)")
+	_, err := e.Exec(t.Context(), p)
+	require.ErrorIs(t, err, storage.ErrLimit)
+}
+
 func TestMemoryIsGivenBack(t *testing.T) {
 	s := ticks(100, "app", "x", "v", "5")
 	f := func(query string) {

@@ -20,6 +20,7 @@ func (q *query) evalLabelReplace(ctx context.Context, n *plan.LabelReplace) ([]S
 		return nil, err
 	}
 	b := labels.NewBuilder(labels.EmptyLabels())
+	references := strings.Count(n.Replacement, "$")
 	var value []byte
 	for i := range series {
 		source := series[i].Labels.Get(n.Source)
@@ -27,7 +28,13 @@ func (q *query) evalLabelReplace(ctx context.Context, n *plan.LabelReplace) ([]S
 		if match == nil {
 			continue
 		}
+		// Each reference inserts at most the source; a replacement may refer to it ten thousand times.
+		most := int64(len(n.Replacement) + references*len(source))
+		if err := q.budget.take(most); err != nil {
+			return nil, err
+		}
 		value = n.Regexp.ExpandString(value[:0], n.Replacement, source, match)
+		q.budget.give(most)
 		if err := q.budget.take(int64(series[i].Labels.Len()*labelBytes + len(value))); err != nil {
 			return nil, err
 		}
