@@ -187,7 +187,7 @@ func (m *matching) out(g *matchedGroup, series int32) (*matched, error) {
 
 func (m *matching) newOut(ls labels.Labels, rank int32) (*matched, error) {
 	const fixed = 256 // the series, its place in the map
-	if err := m.q.budget.take(int64(fixed + ls.Len()*labelBytes)); err != nil {
+	if err := m.q.budget.take(fixed + 2*textBytes(ls)); err != nil {
 		return nil, err
 	}
 	out := &matched{Series: Series{Labels: ls}, rank: rank}

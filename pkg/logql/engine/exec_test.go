@@ -397,6 +397,20 @@ func TestLabelReplaceIsBounded(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrLimit)
 }
 
+// group_left gives a label that is made of a line to every series of the other side.
+func TestGroupLeftIsBounded(t *testing.T) {
+	streams := ticks(1000, "app", "x")
+	for i := range streams.Entries {
+		streams.Entries[i] = model.Entry{Timestamp: sec, Line: fmt.Sprint(i)}
+	}
+	streams.Entries[0].Line = strings.Repeat("x", 1<<20)
+	e, _ := newEngine(t, engine.Config{}, streams)
+	p := rangeParams("count(sum by (app, n) (count_over_time({app=`x`} | label_format n=`{{trunc 9 __line__}}` [1m]))" +
+		" * on (app) group_left(l) sum by (app, l) (count_over_time({app=`x`} |= `xxxx` | label_format l=`{{__line__}}` [1m])))")
+	_, err := e.Exec(t.Context(), p)
+	require.ErrorIs(t, err, storage.ErrLimit)
+}
+
 func TestMemoryIsGivenBack(t *testing.T) {
 	s := ticks(100, "app", "x", "v", "5")
 	f := func(query string) {

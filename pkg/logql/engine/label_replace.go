@@ -35,7 +35,7 @@ func (q *query) evalLabelReplace(ctx context.Context, n *plan.LabelReplace) ([]S
 		}
 		value = n.Regexp.ExpandString(value[:0], n.Replacement, source, match)
 		q.budget.give(most)
-		if err := q.budget.take(int64(series[i].Labels.Len()*labelBytes + len(value))); err != nil {
+		if err := q.budget.take(textBytes(series[i].Labels) + int64(len(value))); err != nil {
 			return nil, err
 		}
 		b.Reset(series[i].Labels)
@@ -45,5 +45,9 @@ func (q *query) evalLabelReplace(ctx context.Context, n *plan.LabelReplace) ([]S
 	return series, nil
 }
 
-// labelBytes is about what a label of a new set takes.
-const labelBytes = 48
+// textBytes is about what a label set takes: a label may be as long as a line.
+func textBytes(ls labels.Labels) int64 {
+	n := 0
+	ls.Range(func(l labels.Label) { n += len(l.Name) + len(l.Value) + 48 })
+	return int64(n)
+}
