@@ -121,12 +121,18 @@ func matcherNeedles(m *labels.Matcher) []match.Literal {
 		if err != nil {
 			return nil
 		}
-		if required := compiled.Required(); len(required) > 0 {
-			return required[0]
+		required := compiled.Required()
+		if len(required) == 0 || len(required[0]) >= foldedMax && slices.ContainsFunc(required[0], func(l match.Literal) bool { return l.Fold }) {
+			return nil
 		}
+		return required[0]
 	}
 	return nil
 }
+
+// foldedMax is the number of alternatives from which on a matcher under (?i) compares normalised texts, in which a letter of
+// full width is as good as another.
+const foldedMax = 16
 
 // lineWith returns the filter that holds for each line from which the parser reads a value with one of the needles.
 func lineWith(parser syntax.Stage, needles []match.Literal) (f storage.LineFilter, ok bool) {

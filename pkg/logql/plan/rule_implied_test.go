@@ -65,6 +65,7 @@ func TestImpliedFilters(t *testing.T) {
 	f(`| json | a="\" \\/<é"`)
 	f(`| json | a=~"(?i)asterisks"`, `a |~ "(?i:teri)" or "\\\\u00"`)
 	f(`| regexp "(?P<a>.*)" | a=~"(?i)asterisks"`, `a |~ "(?i:asterisks)"`)
+	f(`| regexp "(?P<a>.*)" | a=~"(?i)` + strings.Join(strings.Split("abcdefghijklmnop", ""), "abc|") + `"`)
 	// Literals that an expression requires; alternatives on one name.
 	f(`| json | a=~"err.*"`, `a |= "err"`+u)
 	f(`| json | a=~"error|warn"`, `a |= "error" or "warn"`+u)
