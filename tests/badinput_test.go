@@ -98,7 +98,7 @@ func TestBadInput(t *testing.T) {
 	asked(400, "max entries limit per query exceeded", rangeQuery, "query", `{app="a"}`, "limit", "50000")
 	asked(400, "could not parse 'since' parameter", instant, "query", `{app="a"}`, "since", "soon")
 	asked(400, "exceeded maximum resolution", rangeQuery, "query", `count_over_time({app="a"}[1m])`, "step", "0.001")
-	asked(400, "", rangeQuery, "query", `{app="a"} | json`)
+	asked(400, "", rangeQuery, "query", `{app="a"} | json a="b..c"`)
 	asked(404, "", "/loki/api/v1/nothing")
 
 	// What was refused is counted and told; what was right before and after is all there.

@@ -52,7 +52,7 @@ func countStreams(rng *rand.Rand) []model.Stream {
 var countDay = model.TimestampOf(time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC))
 
 // TestCountsLikeEntries asks the database what it counts by itself, and the same in words that make the engine read every
-// entry. Answers and statistics are the same.
+// entry. Answers are the same, and so are the numbers of entries.
 func TestCountsLikeEntries(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -67,8 +67,8 @@ func TestCountsLikeEntries(t *testing.T) {
 	ask := func(p engine.Params) *engine.Result {
 		res, err := e.Exec(t.Context(), p)
 		require.NoError(t, err, p.Query)
-		res.Stats.Exec = 0
-		res.Stats.Chunks, res.Stats.ChunksSkipped = 0, 0 // runs of the head become chunks meanwhile
+		// What was found is compared, not what it took; and runs of the head become chunks meanwhile.
+		res.Stats = engine.Stats{Lines: res.Stats.Lines, LinesMatched: res.Stats.LinesMatched, EntriesReturned: res.Stats.EntriesReturned}
 		return res
 	}
 	answered := 0

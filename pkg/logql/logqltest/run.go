@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,12 +53,17 @@ func Scripts(t *testing.T, depth int) []string {
 	return files
 }
 
+// entryWithError is the beginning of a pipeline error's text: the error of the entry, and its other labels.
+var entryWithError = regexp.MustCompile(`^(pipeline error: '\w+' for series: '\{__error__="\w+", __error_details__="(?:[^"\\]|\\.)*")[^\n]*\}'\.`)
+
 // answer asks a query and writes the answer as scripts do.
 func answer(t *testing.T, e *engine.Engine, p engine.Params) []string {
 	t.Helper()
 	res, err := e.Exec(t.Context(), p)
 	if err != nil {
-		return []string{"error: " + strings.ReplaceAll(err.Error(), "\n", `\n`)}
+		// Which entry is met first is the store's affair, and how much of its metadata comes along.
+		text := entryWithError.ReplaceAllString(err.Error(), "$1, …}'.")
+		return []string{"error: " + strings.ReplaceAll(text, "\n", `\n`)}
 	}
 	var lines []string
 	switch res.Type {

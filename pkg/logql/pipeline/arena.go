@@ -52,6 +52,27 @@ func (c *chunked[T]) take(n int) []T {
 	return c.current[from : from+n : from+n]
 }
 
+// open returns an empty list that can grow where it will stay: close takes it. Nothing may be taken in between.
+func (c *chunked[T]) open(room int) []T {
+	if room > cap(c.current)-len(c.current) {
+		c.retired += len(c.current)
+		c.current = make([]T, 0, max(room, chunkElements, min(c.retired, chunkElementsMax)))
+	}
+	return c.current[len(c.current):]
+}
+
+// close keeps the list that open began. One that has outgrown the room is copied.
+func (c *chunked[T]) close(list []T) []T {
+	n := len(list)
+	if at := len(c.current); n <= cap(c.current)-at && unsafe.SliceData(list) == unsafe.SliceData(c.current[at:at+n]) {
+		c.current = c.current[:at+n]
+		return list[:n:n]
+	}
+	kept := c.take(n)
+	copy(kept, list)
+	return kept
+}
+
 // size returns how many elements have been taken.
 func (c *chunked[T]) size() int { return c.retired + len(c.current) }
 

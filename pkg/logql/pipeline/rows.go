@@ -90,6 +90,9 @@ func (p *program) tooMuch() bool {
 	return true
 }
 
+// labelsRoom is how many labels an entry may get before they are moved.
+const labelsRoom = 64
+
 // load makes the row that of entry i: its labels are those of the stream and the structured metadata.
 func (p *program) load(b *Batch, i int) {
 	r := &p.row
@@ -98,7 +101,8 @@ func (p *program) load(b *Batch, i int) {
 		r.stream = s
 		r.streamNumber++
 	}
-	r.own, r.removed = r.own[:0], r.removed[:0]
+	// Who had many labels is, as a rule, followed by more of the kind.
+	r.own, r.removed = p.arena.labels.open(max(labelsRoom, len(r.own))), r.removed[:0]
 	r.Err, r.Value, r.Line, r.Timestamp = b.Errors[i], 0, "", 0
 	if b.Lines != nil {
 		r.Line = b.Lines[i]
@@ -138,10 +142,8 @@ func (p *program) save(b *Batch, i int) {
 	r := &p.row
 	st := &b.rows[i]
 	st.line, st.value, st.own, st.removed = r.Line, r.Value, nil, nil
-	if n := len(r.own); n > 0 {
-		st.own = p.arena.labels.take(n)
-		copy(st.own, r.own)
-		st.own = withoutGone(st.own)
+	if len(r.own) > 0 {
+		st.own = withoutGone(p.arena.labels.close(r.own))
 	}
 	if n := len(r.removed); n > 0 {
 		st.removed = p.arena.names.take(n)
