@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/woodshed-logs/woodshed/pkg/internal/jsontext"
 )
 
 // isJSON reports whether a line looks like a JSON object: { first and } last, white space aside. As in Loki the last
@@ -34,11 +36,11 @@ func isJSON(line string) bool {
 // to the given depth, arrays are not. The walk takes malformed JSON as Loki's library (buger/jsonparser) does: what was
 // found before the fault counts, if the objects around it are closed.
 func (f *levelFields) inJSON(line string, maxDepth int) string {
-	i := skipSpace(line, 0)
+	i := jsontext.Space(line, 0)
 	if i == len(line) || line[i] != '{' {
 		return "" // white space that JSON does not know stands before the object
 	}
-	i = skipSpace(line, i+1)
+	i = jsontext.Space(line, i+1)
 	for depth := 1; i < len(line); {
 		if line[i] == '}' {
 			i++
@@ -52,7 +54,7 @@ func (f *levelFields) inJSON(line string, maxDepth int) string {
 			}
 			if line[at] == '{' && (maxDepth <= 0 || depth < maxDepth) {
 				depth++
-				i = skipSpace(line, at+1)
+				i = jsontext.Space(line, at+1)
 				continue
 			}
 			end := jsonValueEnd(line, at)
@@ -68,8 +70,8 @@ func (f *levelFields) inJSON(line string, maxDepth int) string {
 			i = end
 		}
 		// Behind a value: a comma and the next key, or the end of the object.
-		if i = skipSpace(line, i); i < len(line) && line[i] == ',' {
-			i = skipSpace(line, i+1)
+		if i = jsontext.Space(line, i); i < len(line) && line[i] == ',' {
+			i = jsontext.Space(line, i+1)
 		} else if i >= len(line) || line[i] != '}' {
 			return ""
 		}
@@ -82,7 +84,7 @@ func jsonKey(line string, i int) (key string, at int, ok bool) {
 	if line[i] != '"' {
 		return "", 0, false
 	}
-	end := stringEnd(line, i+1)
+	end := jsontext.StringEnd(line, i+1)
 	if end < 0 {
 		return "", 0, false
 	}
@@ -92,20 +94,20 @@ func jsonKey(line string, i int) (key string, at int, ok bool) {
 			return "", 0, false
 		}
 	}
-	at = skipSpace(line, end)
+	at = jsontext.Space(line, end)
 	if at >= len(line) || line[at] != ':' {
 		return "", 0, false
 	}
-	return key, skipSpace(line, at+1), true
+	return key, jsontext.Space(line, at+1), true
 }
 
 // jsonValueEnd returns the index behind the value at i, -1 when it has none.
 func jsonValueEnd(line string, i int) int {
 	switch line[i] {
 	case '"':
-		return stringEnd(line, i+1)
+		return jsontext.StringEnd(line, i+1)
 	case '{', '[':
-		return blockEnd(line, i)
+		return jsontext.BlockEnd(line, i)
 	}
 	end := i
 	for end < len(line) && !isTokenEnd(line[end]) {
@@ -128,62 +130,11 @@ func isTokenEnd(c byte) bool {
 	return false
 }
 
-func skipSpace(s string, i int) int {
-	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t') {
-		i++
-	}
-	return i
-}
-
 // unescapeJSON decodes a string with its quotes.
 func unescapeJSON(quoted string) (string, bool) {
 	var s string
 	err := json.Unmarshal([]byte(quoted), &s)
 	return s, err == nil
-}
-
-// stringEnd returns the index behind the quote that ends the string whose first byte is at i, -1 when there is none. A quote
-// is part of the string when an odd number of backslashes stands before it.
-func stringEnd(s string, i int) int {
-	for {
-		n := strings.IndexByte(s[i:], '"')
-		if n < 0 {
-			return -1
-		}
-		quote := i + n
-		backslashes := 0
-		for quote-backslashes > i && s[quote-backslashes-1] == '\\' {
-			backslashes++
-		}
-		i = quote + 1
-		if backslashes%2 == 0 {
-			return i
-		}
-	}
-}
-
-// blockEnd returns the index behind the bracket that closes the one at i, counting only brackets of its kind outside of
-// strings; -1 when there is none.
-func blockEnd(s string, i int) int {
-	open, closed := s[i], s[i]+2 // ASCII has } and ] two behind { and [
-	level := 0
-	for i < len(s) {
-		switch s[i] {
-		case '"':
-			if i = stringEnd(s, i+1); i < 0 {
-				return -1
-			}
-			continue
-		case open:
-			level++
-		case closed:
-			if level--; level == 0 {
-				return i + 1
-			}
-		}
-		i++
-	}
-	return -1
 }
 
 // closes reports whether so many objects that are open before s are closed in it.
@@ -194,7 +145,7 @@ func closes(s string, open int) bool {
 		}
 		switch s[i] {
 		case '"':
-			if i = stringEnd(s, i+1); i < 0 {
+			if i = jsontext.StringEnd(s, i+1); i < 0 {
 				return false
 			}
 			continue

@@ -3,6 +3,8 @@ package derive
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/woodshed-logs/woodshed/pkg/internal/jsontext"
 )
 
 // inLogfmt reads a line as logfmt and returns the value under the earliest of the names, whatever their case, as Loki's
@@ -102,7 +104,7 @@ func logfmtPair(line string, i int) (key, value string, next int, ok bool) {
 
 // logfmtQuoted reads the quoted value at i.
 func logfmtQuoted(line string, i int) (value string, next int, ok bool) {
-	end := stringEnd(line, i+1)
+	end := jsontext.StringEnd(line, i+1)
 	if end < 0 {
 		return "", len(line), false
 	}

@@ -1,7 +1,6 @@
 package logdb
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -24,26 +23,6 @@ const (
 	pageEntriesGrowth = 8
 	batchEntries      = 1 << 12 // of an ordered answer
 )
-
-// sortKey orders entries by (timestamp, label set, arrival).
-type sortKey struct {
-	time    model.Timestamp
-	rank    uint32
-	entry   uint32
-	arrived int // of the source
-}
-
-func (a *sortKey) compare(b *sortKey) int {
-	switch { // most times differ: the rest is not looked at
-	case a.time != b.time:
-		return cmp.Compare(a.time, b.time)
-	case a.rank != b.rank:
-		return cmp.Compare(a.rank, b.rank)
-	case a.arrived != b.arrived:
-		return cmp.Compare(a.arrived, b.arrived)
-	}
-	return cmp.Compare(a.entry, b.entry)
-}
 
 // kept is an entry of the page. It holds no pointers: it is moved about a good deal.
 type kept struct {

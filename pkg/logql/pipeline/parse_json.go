@@ -3,6 +3,7 @@ package pipeline
 import (
 	"strings"
 
+	"github.com/woodshed-logs/woodshed/pkg/internal/jsontext"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 )
 
@@ -80,7 +81,7 @@ func (o *jsonOp) apply(r *row) bool {
 	if fault == "" {
 		return true
 	}
-	if len(o.open) > 0 && jsonBlockEnd(r.Line, o.open[0].start) < 0 {
+	if len(o.open) > 0 && jsontext.BlockEnd(r.Line, o.open[0].start) < 0 {
 		// An object that is not closed is the first fault, and nothing in it counts.
 		fault = faultObject
 		o.finder.rollBack(r, o.open[0].made)
@@ -92,11 +93,11 @@ func (o *jsonOp) apply(r *row) bool {
 // walk makes the labels. At a fault, o.open are the objects that are open around it.
 func (o *jsonOp) walk(r *row) (fault string) {
 	line := r.Line
-	i := jsonSpace(line, 0)
+	i := jsontext.Space(line, 0)
 	if i == len(line) || line[i] != '{' {
 		return faultObject
 	}
-	if i = jsonSpace(line, i+1); i == len(line) {
+	if i = jsontext.Space(line, i+1); i == len(line) {
 		return faultJSON
 	}
 	object := o.root
@@ -115,7 +116,7 @@ func (o *jsonOp) walk(r *row) (fault string) {
 				return fault
 			}
 			if i < len(line) && line[i] <= ' ' {
-				i = jsonSpace(line, i)
+				i = jsontext.Space(line, i)
 			}
 			if i == len(line) {
 				return faultJSON
@@ -123,7 +124,7 @@ func (o *jsonOp) walk(r *row) (fault string) {
 			if line[i] == '{' {
 				o.open = append(o.open, jsonLevel{object: object, key: last, start: i, made: o.finder.mark(r)})
 				object, last = last.inside, nil
-				if i = jsonSpace(line, i+1); i == len(line) {
+				if i = jsontext.Space(line, i+1); i == len(line) {
 					return faultJSON
 				}
 				continue
@@ -134,13 +135,13 @@ func (o *jsonOp) walk(r *row) (fault string) {
 		}
 		// Behind a value: a comma and the next key, or the end of the object.
 		if i < len(line) && line[i] <= ' ' {
-			i = jsonSpace(line, i)
+			i = jsontext.Space(line, i)
 		}
 		if i == len(line) {
 			return faultArray
 		}
 		if line[i] == ',' {
-			if i = jsonSpace(line, i+1); i == len(line) {
+			if i = jsontext.Space(line, i+1); i == len(line) {
 				return faultArray
 			}
 		} else if line[i] != '}' {
@@ -154,7 +155,7 @@ func (o *jsonOp) walk(r *row) (fault string) {
 func (o *jsonOp) value(r *row, name *foundName, i int) (end int, fault string) {
 	line := r.Line
 	if line[i] == '"' {
-		if end = jsonStringEnd(line, i+1); end < 0 {
+		if end = jsontext.StringEnd(line, i+1); end < 0 {
 			return 0, faultString
 		}
 		if name != nil {
@@ -194,13 +195,13 @@ func (o *jsonOp) key(object *jsonObject, last *jsonKey, line string, i int) (key
 	if line[i] != '"' {
 		return nil, 0, faultObject
 	}
-	if end = jsonStringEnd(line, i+1); end < 0 {
+	if end = jsontext.StringEnd(line, i+1); end < 0 {
 		return nil, 0, faultJSON
 	}
 	if key, fault = o.learn(object, line[i+1:end-1]); fault != "" {
 		return nil, 0, fault
 	}
-	if end = jsonSpace(line, end); end == len(line) || line[end] != ':' {
+	if end = jsontext.Space(line, end); end == len(line) || line[end] != ':' {
 		return nil, 0, faultJSON
 	}
 	switch {

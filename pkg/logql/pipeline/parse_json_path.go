@@ -1,6 +1,9 @@
 package pipeline
 
-import "github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+import (
+	"github.com/woodshed-logs/woodshed/pkg/internal/jsontext"
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
+)
 
 // jsonPathOp is | json a="b.c[0]": the value at each path becomes a label, objects and arrays as they stand in the line.
 // What is not there becomes an empty label.
@@ -109,10 +112,10 @@ func (o *jsonPathOp) search(r *row) {
 		case '[':
 			i = o.array(r, &o.root, i)
 		case '"':
-			if i = jsonStringEnd(r.Line, i+1); i < 0 {
+			if i = jsontext.StringEnd(r.Line, i+1); i < 0 {
 				return
 			}
-			if i = jsonSpace(r.Line, i); i < len(r.Line) && r.Line[i] == ':' {
+			if i = jsontext.Space(r.Line, i); i < len(r.Line) && r.Line[i] == ':' {
 				r.fail(classJSON, faultJSON) // a key outside of all objects
 				return
 			}
@@ -130,23 +133,23 @@ func (o *jsonPathOp) object(r *row, n *jsonPathNode, i int) int {
 		case '}':
 			return i + 1
 		case '{', '[': // not where it should be
-			if i = jsonBlockEnd(line, i); i < 0 {
+			if i = jsontext.BlockEnd(line, i); i < 0 {
 				return -1
 			}
 		case '"':
-			end := jsonStringEnd(line, i+1)
+			end := jsontext.StringEnd(line, i+1)
 			if end < 0 {
 				return -1
 			}
 			raw := line[i+1 : end-1]
-			if i = jsonSpace(line, end); i == len(line) || line[i] != ':' {
+			if i = jsontext.Space(line, end); i == len(line) || line[i] != ':' {
 				continue // a value without its key
 			}
 			key, ok := jsonUnescaped(r, raw)
 			if !ok {
 				return -1
 			}
-			if i = o.value(r, n.at(key, 0), jsonSpace(line, i+1)); i < 0 {
+			if i = o.value(r, n.at(key, 0), jsontext.Space(line, i+1)); i < 0 {
 				return -1
 			}
 		default:
@@ -159,10 +162,10 @@ func (o *jsonPathOp) object(r *row, n *jsonPathNode, i int) int {
 // array searches the array at i, and returns the index behind it; -1 when the search ends.
 func (o *jsonPathOp) array(r *row, n *jsonPathNode, i int) int {
 	if !n.hasIndexes() {
-		return jsonBlockEnd(r.Line, i)
+		return jsontext.BlockEnd(r.Line, i)
 	}
 	line := r.Line
-	if i = jsonSpace(line, i+1); i < len(line) && line[i] == ']' {
+	if i = jsontext.Space(line, i+1); i < len(line) && line[i] == ']' {
 		return i + 1
 	}
 	for index := 0; i < len(line); index++ {
@@ -172,10 +175,10 @@ func (o *jsonPathOp) array(r *row, n *jsonPathNode, i int) int {
 		if i = o.value(r, n.at("", index), i); i < 0 {
 			return -1
 		}
-		if i = jsonSpace(line, i); i == len(line) || line[i] != ',' {
+		if i = jsontext.Space(line, i); i == len(line) || line[i] != ',' {
 			break
 		}
-		i = jsonSpace(line, i+1)
+		i = jsontext.Space(line, i+1)
 	}
 	if i < len(line) && line[i] == ']' {
 		return i + 1
@@ -217,9 +220,9 @@ func (o *jsonPathOp) value(r *row, n *jsonPathNode, i int) (end int) {
 	case c == '[' && n != nil && len(n.below) > 0:
 		return o.array(r, n, i)
 	case c == '{' || c == '[':
-		return jsonBlockEnd(r.Line, i)
+		return jsontext.BlockEnd(r.Line, i)
 	case c == '"':
-		return jsonStringEnd(r.Line, i+1)
+		return jsontext.StringEnd(r.Line, i+1)
 	}
 	for i < len(r.Line) && !jsonEnds[r.Line[i]] {
 		i++

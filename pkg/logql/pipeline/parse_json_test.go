@@ -8,6 +8,8 @@ import (
 	"github.com/buger/jsonparser"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
+
+	"github.com/woodshed-logs/woodshed/pkg/internal/jsontext"
 )
 
 func TestJSON(t *testing.T) {
@@ -229,7 +231,7 @@ func odd(line string) bool {
 			if word {
 				return true
 			}
-			end := jsonStringEnd(line, i+1)
+			end := jsontext.StringEnd(line, i+1)
 			if end < 0 {
 				return false
 			}

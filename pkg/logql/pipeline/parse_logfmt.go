@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/woodshed-logs/woodshed/pkg/internal/jsontext"
 	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 )
 
@@ -257,7 +258,7 @@ func (o *logfmtOp) quoted(r *row, key *logfmtKey, i, textEnd int) (end int, faul
 	case textEnd > i:
 		return textEnd, faultQuote
 	}
-	if end = jsonStringEnd(r.Line, i+1); end < 0 {
+	if end = jsontext.StringEnd(r.Line, i+1); end < 0 {
 		return len(r.Line), faultUnfinished
 	}
 	raw := r.Line[i+1 : end-1]

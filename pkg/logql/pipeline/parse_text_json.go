@@ -4,11 +4,12 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/woodshed-logs/woodshed/pkg/internal/jsontext"
 )
 
-// What JSON is taken for here is what Loki's library (jsonparser) does: strings end at the next quote without an odd number
-// of backslashes before it, blocks at the bracket that closes them, anything else at white space, a comma or a closing
-// bracket. The texts of the faults are that library's, for they end up in __error_details__.
+// What JSON is taken for here is what Loki's library (jsonparser) does: strings and blocks end as package jsontext says,
+// anything else at white space, a comma or a closing bracket. The texts of the faults are that library's, for they end up in __error_details__.
 const (
 	faultObject = "Value looks like object, but can't find closing '}' symbol"
 	faultArray  = "Value is array, but can't find closing ']' symbol"
@@ -18,59 +19,6 @@ const (
 	faultValue  = "Unknown value type"
 )
 
-// jsonSpace returns the index of what follows the white space at i.
-func jsonSpace(s string, i int) int {
-	for i < len(s) && s[i] <= ' ' && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t') {
-		i++
-	}
-	return i
-}
-
-// jsonStringEnd returns the index behind the quote that ends the string whose first character, behind its quote, is at i;
-// -1 when there is none.
-func jsonStringEnd(s string, i int) int {
-	for from := i; ; {
-		n := strings.IndexByte(s[i:], '"')
-		if n < 0 {
-			return -1
-		}
-		i += n + 1
-		if s[i-2] != '\\' { // at least the opening quote is there
-			return i
-		}
-		backslashes := 1
-		for i-2-backslashes >= from && s[i-2-backslashes] == '\\' {
-			backslashes++
-		}
-		if backslashes%2 == 0 {
-			return i
-		}
-	}
-}
-
-// jsonBlockEnd returns the index behind the bracket that closes the one at i, -1 when there is none. It counts brackets of
-// that kind outside of strings.
-func jsonBlockEnd(s string, i int) int {
-	open, closed := s[i], s[i]+2 // ASCII has ] and } two behind [ and {
-	for level := 0; i < len(s); {
-		switch s[i] {
-		case '"':
-			if i = jsonStringEnd(s, i+1); i < 0 {
-				return -1
-			}
-			continue
-		case open:
-			level++
-		case closed:
-			if level--; level == 0 {
-				return i + 1
-			}
-		}
-		i++
-	}
-	return -1
-}
-
 // jsonEnds marks the bytes that end a number or a word.
 var jsonEnds = [256]bool{' ': true, '\n': true, '\r': true, '\t': true, ',': true, '}': true, ']': true}
 
@@ -78,17 +26,17 @@ var jsonEnds = [256]bool{' ': true, '\n': true, '\r': true, '\t': true, ',': tru
 func jsonValueEnd(s string, i int) (end int, fault string) {
 	switch c := s[i]; {
 	case c == '"':
-		if end = jsonStringEnd(s, i+1); end < 0 {
+		if end = jsontext.StringEnd(s, i+1); end < 0 {
 			return end, faultString
 		}
 		return end, ""
 	case c == '{':
-		if end = jsonBlockEnd(s, i); end < 0 {
+		if end = jsontext.BlockEnd(s, i); end < 0 {
 			return end, faultObject
 		}
 		return end, ""
 	case c == '[':
-		if end = jsonBlockEnd(s, i); end < 0 {
+		if end = jsontext.BlockEnd(s, i); end < 0 {
 			return end, faultArray
 		}
 		return end, ""

@@ -1,5 +1,7 @@
 package pipeline
 
+import "github.com/woodshed-logs/woodshed/pkg/internal/jsontext"
+
 // packedEntryKey is the key under which Promtail's pack stage and its like put the line.
 const packedEntryKey = "_entry"
 
@@ -50,7 +52,7 @@ func (o *unpackOp) apply(r *row) bool {
 // walk reads the object that the line is: its strings into o.values, and the entry.
 func (o *unpackOp) walk(r *row) (entry string, packed bool, fault string) {
 	line := r.Line
-	i := jsonSpace(line, 1)
+	i := jsontext.Space(line, 1)
 	if i == len(line) {
 		return "", false, faultJSON
 	}
@@ -58,7 +60,7 @@ func (o *unpackOp) walk(r *row) (entry string, packed bool, fault string) {
 		if line[i] != '"' {
 			return "", false, faultObject
 		}
-		end := jsonStringEnd(line, i+1)
+		end := jsontext.StringEnd(line, i+1)
 		if end < 0 {
 			return "", false, faultJSON
 		}
@@ -66,10 +68,10 @@ func (o *unpackOp) walk(r *row) (entry string, packed bool, fault string) {
 		if !ok {
 			return "", false, faultEscape
 		}
-		if i = jsonSpace(line, end); i == len(line) || line[i] != ':' {
+		if i = jsontext.Space(line, end); i == len(line) || line[i] != ':' {
 			return "", false, faultJSON
 		}
-		if i = jsonSpace(line, i+1); i == len(line) {
+		if i = jsontext.Space(line, i+1); i == len(line) {
 			return "", false, faultJSON
 		}
 		if end, fault = jsonValueEnd(line, i); fault != "" {
@@ -87,11 +89,11 @@ func (o *unpackOp) walk(r *row) (entry string, packed bool, fault string) {
 				o.values = append(o.values, packedValue{name: n, raw: line[i+1 : end-1]})
 			}
 		}
-		if i = jsonSpace(line, end); i == len(line) {
+		if i = jsontext.Space(line, end); i == len(line) {
 			return "", false, faultArray
 		}
 		if line[i] == ',' {
-			if i = jsonSpace(line, i+1); i == len(line) {
+			if i = jsontext.Space(line, i+1); i == len(line) {
 				return "", false, faultArray
 			}
 		} else if line[i] != '}' {
