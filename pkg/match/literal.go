@@ -8,6 +8,7 @@ import (
 type literal struct {
 	needle []byte
 	rare   int // offset of the needle's rarest byte
+	second int // offset of the rarest of the others
 }
 
 func newLiteral(text string) *literal {
@@ -15,6 +16,14 @@ func newLiteral(text string) *literal {
 	for i, c := range l.needle {
 		if commonness[c] < commonness[l.needle[l.rare]] {
 			l.rare = i
+		}
+	}
+	if l.rare == 0 {
+		l.second = len(text) - 1
+	}
+	for i, c := range l.needle {
+		if i != l.rare && commonness[c] < commonness[l.needle[l.second]] {
+			l.second = i
 		}
 	}
 	return l
@@ -47,9 +56,30 @@ func (l *literal) mark(b *buffer, _, hits []uint64) {
 	}
 }
 
-// index returns where the needle is found in buf at or behind pos, -1 when it is not. Candidates are the places of the
-// needle's rarest byte. Where that byte turns out to be common, the standard search takes over: it looks at two bytes.
+// index returns where the needle is found in buf at or behind pos, -1 when it is not. Candidates are the places that have
+// the needle's two rarest bytes at their distance, as in package memchr of Rust ("packed pair").
 func (l *literal) index(buf []byte, pos int) int {
+	n := len(l.needle)
+	if !hasPairs || n < 2 {
+		return l.indexByte(buf, pos)
+	}
+	a, b := l.needle[l.rare], l.needle[l.second]
+	for end := len(buf) - n + 1; pos < end; pos++ {
+		at := indexPair(buf[pos+l.rare:end+l.rare], buf[pos+l.second:end+l.second], a, b)
+		if at < 0 {
+			return -1
+		}
+		pos += at
+		if bytes.Equal(buf[pos:pos+n], l.needle) {
+			return pos
+		}
+	}
+	return -1
+}
+
+// indexByte is index where pairs of bytes cannot be searched for. Candidates are the places of the needle's rarest byte.
+// Where that turns out to be common, the standard search takes over: it looks at two bytes.
+func (l *literal) indexByte(buf []byte, pos int) int {
 	n := len(l.needle)
 	c := l.needle[l.rare]
 	for misses, start := 0, pos; pos+n <= len(buf); {

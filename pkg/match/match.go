@@ -7,7 +7,8 @@
 // regular expressions see one line at a time.
 //
 // The kernels, fastest first:
-//   - a literal is found by its rarest byte over the whole buffer and then verified (literal.go);
+//   - a literal is found by its two rarest bytes over the whole buffer, 64 places at a time where the processor can
+//     (pair_amd64.s), else by its rarest one, and then verified (literal.go);
 //   - a literal regardless of case by two cursors, one on each case of its rarest letter (fold.go);
 //   - a few alternatives by one such pass each, skipping nothing but lines that are out already;
 //   - a regular expression by what literals every match must contain (required.go), then by an automaton over bytes on
@@ -121,10 +122,18 @@ func (m *Matcher) Order() []int {
 const (
 	rankLiteral = 1    // plus up to 255 for a common byte
 	rankFold    = 256  // two searches, a slower comparison
-	rankDFA     = 700  // reads every byte; about as slow as to look for three literals
+	rankDFA     = 700  // reads every byte; about as slow as to look for three literals, byte by byte
 	rankRegexp  = 8192 // runs an automaton of another kind
 	rankNegated = 1024
 )
+
+// passesRank is up to where looking for literals one after the other is faster than one automaton for all of them.
+var passesRank = func() int {
+	if hasPairs {
+		return 4 * rankDFA
+	}
+	return rankDFA
+}()
 
 // Match reports whether all filters hold for the line.
 func (m *Matcher) Match(line []byte) bool {

@@ -22,7 +22,7 @@ func compileRegexp(text string) ([]alternative, error) {
 	exact, required := literalsOf(tree)
 	if exact != nil {
 		literals := literalAlternatives(exact, full)
-		if rankOf(literals) <= rankDFA {
+		if rankOf(literals) <= passesRank {
 			return literals, nil
 		}
 		required = exact
@@ -33,7 +33,7 @@ func compileRegexp(text string) ([]alternative, error) {
 	}
 	if required != nil {
 		a.required = literalAlternatives(required, nil)
-		a.prefilter = a.dfa == nil || rankOf(a.required) <= rankDFA
+		a.prefilter = a.dfa == nil || rankOf(a.required) <= passesRank
 	}
 	return []alternative{a}, nil
 }
@@ -43,7 +43,7 @@ const joinedMax = 256
 
 // joinLiterals turns many literals into one automaton, which finds them all in one pass, where that is faster.
 func joinLiterals(literals []alternative, texts []string) []alternative {
-	if rankOf(literals) <= rankDFA || len(texts) > joinedMax {
+	if rankOf(literals) <= passesRank || len(texts) > joinedMax {
 		return literals
 	}
 	tree := &syntax.Regexp{Op: syntax.OpAlternate}
