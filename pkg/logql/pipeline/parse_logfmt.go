@@ -90,19 +90,24 @@ func (o *logfmtOp) apply(r *row) bool {
 		o.prepare(r.wanted)
 	}
 	o.finder.begin(r)
-	o.beginList(r)
+	if o.list != nil {
+		o.beginList(r)
+	}
 	line := bytesOf(r.Line)
 	var last *logfmtKey // the key before
 	for i := 0; o.finder.waits > 0; {
 		for i < len(line) && line[i] <= ' ' {
 			i++
 		}
-		if i == len(line) {
-			return true
-		}
 		key := o.first
 		if last != nil {
 			key = last.next
+		}
+		if key != nil && !key.isRead && !o.strict {
+			i, key = key.skip(line, i, &last)
+		}
+		if i == len(line) {
+			return true
 		}
 		var fault logfmtFault
 		if key != nil && key.token.begins(line, i) {
@@ -149,6 +154,25 @@ func (o *logfmtOp) beginList(r *row) {
 		}
 		o.finder.waits = math.MaxInt // for the last of several values
 	}
+}
+
+// skip passes over the pairs that are expected and that nobody reads, from the key at i on, and returns the key that is
+// expected behind them. last becomes the one before that.
+func (k *logfmtKey) skip(line []byte, i int, last **logfmtKey) (end int, next *logfmtKey) {
+	for !k.isRead && k.token.begins(line, i) {
+		value := i + len(k.token.text)
+		if value < len(line) && line[value] == '"' {
+			break
+		}
+		*last = k
+		for i = logfmtBlank(line, value); i < len(line) && line[i] <= ' '; {
+			i++ // right or wrong, the pair ended there
+		}
+		if k = k.next; k == nil {
+			break
+		}
+	}
+	return i, k
 }
 
 // logfmtBlank returns the index of the next white space.

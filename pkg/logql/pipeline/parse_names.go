@@ -153,6 +153,11 @@ func (f *finder) remember(text string) *foundName {
 // metadata has the name, be it removed from the stream, the label is called name_extracted. It returns nil when the label
 // exists, made by this or an earlier stage, or is one that nobody reads.
 func (f *finder) claim(r *row, n *foundName) *Label {
+	if f.before == 0 && n.stream == r.streamNumber && !n.inStream && n.row != f.row && n.wanted { // as a rule
+		n.row = f.row
+		f.waits--
+		return r.add(n.text, true)
+	}
 	i := f.findBefore(r, n)
 	if f.clashes(r, n, i) {
 		n = f.suffix(n)
