@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,11 +57,16 @@ func (p *process) warnings() []plugin.Notice {
 		out = append(out, plugin.Notice{
 			Text:   "The configuration has a fault and the defaults are in force; an Admin sees here which.",
 			Detail: "The configuration is not used, the defaults are in force: " + p.cfgErr.Error(),
+			Apart:  "The configuration has a fault and the defaults are in force; the log of Grafana says which.",
 		})
 	}
 	out = append(out, p.volatile...)
 	for _, w := range slices.Concat(p.cfg.Warnings(), p.memory.lowered) {
-		out = append(out, plugin.Notice{Text: w})
+		n := plugin.Notice{Text: w}
+		if strings.HasPrefix(w, limits.OverridesPrefix) {
+			n.Apart = "The limits of a tenant have a setting that does nothing; the log of Grafana says which."
+		}
+		out = append(out, n)
 	}
 	return out
 }
@@ -83,46 +89,6 @@ func spaceWords(g logdb.GuardState) string {
 		return ""
 	}
 	return fmt.Sprintf("%s of %s free; below %s pushes are refused", humanize.IBytes(g.Disk.Free), humanize.IBytes(g.Disk.Total), humanize.IBytes(g.Guard))
-}
-
-// storeWarnings say what is wrong with the open store.
-func storeWarnings(db *logdb.DB, t logdb.Totals) []plugin.Notice {
-	var out []plugin.Notice
-	add := func(format string, args ...any) { out = append(out, plugin.Notice{Text: fmt.Sprintf(format, args...)}) }
-	st := db.LogState()
-	if st.Failure != nil {
-		add("Pushes are refused: the write-ahead log cannot be written since %s: %v. Queries go on. It is tried again every second.",
-			st.FailedSince.UTC().Format(time.RFC3339), st.Failure)
-	} else if st.LastFailure != nil && time.Since(st.LastFailureAt) < failureShown {
-		add("The write-ahead log could not be written at %s and works again: %v. Look at the disk.",
-			st.LastFailureAt.UTC().Format(time.RFC3339), st.LastFailure)
-	}
-	if g := db.Guard(); g.Refusing {
-		add("Pushes are refused since %s: the disk has %s free and %s are kept free (storage.free_space_min). Nothing is deleted, queries go on, and it heals by itself when there is room.",
-			g.Since.UTC().Format(time.RFC3339), humanize.IBytes(g.Disk.Free), humanize.IBytes(g.Guard))
-	} else if g.Err != nil {
-		add("The free space of the disk is not known, so nothing guards it: %v.", g.Err)
-	}
-	for _, d := range db.Replay().Damage {
-		add("The write-ahead log was damaged when the store opened: %s.", d)
-	}
-	for _, g := range db.Replay().Groups {
-		add("%s.", g)
-	}
-	texts, more, tending := db.Faults()
-	for _, text := range texts {
-		add("%s.", text)
-	}
-	if more > 0 {
-		add("%d more faults of blocks; the log has them all.", more)
-	}
-	if tending != "" {
-		add("Blocks are not merged, and retention may be late: %s. It is tried again.", tending)
-	}
-	if t.LastFlushError != "" {
-		add("The last flush to disk failed; the write-ahead log keeps what it was to write, and it is tried again: %s.", t.LastFlushError)
-	}
-	return out
 }
 
 // Report implements lokiapi.Reporter.
@@ -170,9 +136,6 @@ func buildInfo(version string) lokiapi.BuildInfo {
 	}
 	return out
 }
-
-// failureShown is how long a failure that is over stays in health.
-const failureShown = 24 * time.Hour
 
 // rates watches how much is appended.
 type rates struct {

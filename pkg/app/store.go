@@ -232,6 +232,7 @@ func (s *store) explain(err error) plugin.Notice {
 	return plugin.Notice{
 		Text:   "The store could not open. An Admin sees here why; the log of Grafana has it too.",
 		Detail: "The store could not open: " + err.Error(),
+		Apart:  "The store could not open; the log of Grafana says why.",
 	}
 }
 

@@ -65,6 +65,9 @@ func (o *Overrides) QueryEntriesMax(tenant model.TenantID) int {
 	return o.For(tenant).MaxEntriesLimitPerQuery
 }
 
+// OverridesPrefix begins the warnings that name a tenant.
+const OverridesPrefix = "overrides, tenant "
+
 // Warnings lists keys without effect, in sentences.
 func (o *Overrides) Warnings() []string {
 	var out []string
@@ -73,7 +76,7 @@ func (o *Overrides) Warnings() []string {
 	}
 	for _, tenant := range slices.Sorted(maps.Keys(o.tenants)) {
 		for _, w := range o.tenants[tenant].warnings {
-			out = append(out, fmt.Sprintf("overrides, tenant %s, %s", tenant, w))
+			out = append(out, fmt.Sprintf("%s%s, %s", OverridesPrefix, tenant, w))
 		}
 	}
 	return out

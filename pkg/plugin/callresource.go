@@ -42,7 +42,25 @@ type resourceCall struct {
 	interval model.Interval
 }
 
-// resourceHandler is the allow-list: GET of these paths, and 404 for everything else.
+// The allow-list. TestNoOtherTenantIsReached walks it: a path without a case there fails.
+var (
+	// routes read one tenant's logs.
+	routes = map[string]resourceFunc{
+		"/labels":      labelNames,
+		"/series":      series,
+		"/index/stats": indexStats,
+	}
+	// labelRoutes do so for one label: /label/NAME/ and what stands here.
+	labelRoutes = map[string]resourceFunc{
+		"values": labelValues,
+	}
+	// storelessRoutes answer also while the store opens, and those to whom nothing is open.
+	storelessRoutes = map[string]func(*Instance, *http.Request) (any, error){
+		"/status": status,
+	}
+)
+
+// resourceHandler answers GET of the allow-list, and 404 to everything else.
 type resourceHandler struct{ p *Plugin }
 
 func (h resourceHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -53,20 +71,30 @@ func (h resourceHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	instance, ok := r.Context().Value(instanceKey{}).(*Instance)
-	answer, name := route(r.URL.Path)
-	switch {
-	case !ok || r.Method != http.MethodGet:
-		answer = nil
-	case r.URL.Path == "/status": // answers also while the store opens, and those to whom nothing is open
-		details, _ := instance.health(r.Context(), backend.PluginConfigFromContext(r.Context()))
-		writeJSON(w, http.StatusOK, details)
+	if !ok || r.Method != http.MethodGet {
+		h.respondNotFound(w)
 		return
 	}
+	if answer, found := storelessRoutes[r.URL.Path]; found {
+		body, err := answer(instance, r)
+		h.respond(w, r, body, err)
+		return
+	}
+	answer, name := route(r.URL.Path)
 	if answer == nil {
-		writeJSON(w, http.StatusNotFound, errorJSON("There is no such resource."))
+		h.respondNotFound(w)
 		return
 	}
 	body, err := instance.resource(r, answer, name)
+	h.respond(w, r, body, err)
+}
+
+func (h resourceHandler) respondNotFound(w http.ResponseWriter) {
+	writeJSON(w, http.StatusNotFound, errorJSON("There is no such resource."))
+}
+
+// respond sends an answer, or the error in its place.
+func (h resourceHandler) respond(w http.ResponseWriter, r *http.Request, body any, err error) {
 	if err != nil {
 		failed := h.p.classify(r.Context(), err)
 		if failed.status == backend.StatusInternal {
@@ -78,25 +106,27 @@ func (h resourceHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, body)
 }
 
-// route finds the answer to a path, nil for none. An unclean path is none: nothing here may be reached by ../.
+// route finds the answer to a path that reads logs, nil for none. An unclean path is none: nothing here may be reached by
+// ../.
 func route(p string) (answer resourceFunc, name string) {
 	if path.Clean(p) != p {
 		return nil, ""
 	}
-	switch p {
-	case "/labels":
-		return labelNames, ""
-	case "/series":
-		return series, ""
-	case "/index/stats":
-		return indexStats, ""
+	if answer, found := routes[p]; found {
+		return answer, ""
 	}
 	rest, isLabel := strings.CutPrefix(p, "/label/")
-	name, isValues := strings.CutSuffix(rest, "/values")
-	if !isLabel || !isValues || name == "" || strings.Contains(name, "/") {
+	name, what, _ := strings.Cut(rest, "/")
+	if !isLabel || name == "" {
 		return nil, ""
 	}
-	return labelValues, name
+	return labelRoutes[what], name
+}
+
+// status is what CheckHealth tells, as JSON.
+func status(i *Instance, r *http.Request) (any, error) {
+	details, _ := i.health(r.Context(), backend.PluginConfigFromContext(r.Context()))
+	return details, nil
 }
 
 // resource runs one call.

@@ -72,7 +72,7 @@ func (i *Instance) health(ctx context.Context, pluginCtx backend.PluginContext) 
 	s := i.p.Store.Status(ctx)
 	admin := isAdmin(pluginCtx)
 	d := healthDetails{
-		Version: s.Version, State: s.State, Listen: s.Listen, ListenError: s.ListenError.For(admin),
+		Version: s.Version, State: s.State, Listen: s.Listen, ListenError: i.notice(s.ListenError, admin),
 		Tenants: i.p.Config.TenantsOf(orgOf(pluginCtx)), Refused: []refusedJSON{}, Warnings: []string{},
 		Retention: s.Retention,
 		MaxLines:  min(i.settings.maxLines, i.p.Config.Grafana.RowsMax), RowsMax: i.p.Config.Grafana.RowsMax,
@@ -87,7 +87,7 @@ func (i *Instance) health(ctx context.Context, pluginCtx backend.PluginContext) 
 		d.Replay = &replayJSON{Progress: s.Progress}
 	}
 	for _, w := range s.Warnings {
-		if text := w.For(admin); !slices.Contains(d.Warnings, text) { // several parts of the process may know of one trouble
+		if text := i.notice(w, admin); !slices.Contains(d.Warnings, text) { // several parts of the process may know of one trouble
 			d.Warnings = append(d.Warnings, text)
 		}
 	}
@@ -114,7 +114,7 @@ func (i *Instance) health(ctx context.Context, pluginCtx backend.PluginContext) 
 
 // sizes fills in how much is stored: in the whole store, or where organisations are kept apart, of the tenant alone.
 func (i *Instance) sizes(ctx context.Context, d *healthDetails, s StatusInfo) {
-	if !i.p.Config.AuthEnabled {
+	if !i.p.keptApart() {
 		d.Streams, d.Entries, d.Bytes, d.DiskBytes = s.Streams, s.Entries, s.Bytes, s.DiskBytes
 		if !s.Oldest.IsZero() {
 			oldest := s.Oldest.UTC()
@@ -149,7 +149,7 @@ func (i *Instance) healthMessage(d *healthDetails, s StatusInfo, admin bool) str
 	case StateReplaying:
 		out = append(out, fmt.Sprintf("%s is replaying its write-ahead log: %s. It answers when that is done.", name, percentText(s.Progress)))
 	case StateDegraded:
-		out = append(out, s.Reason.For(admin))
+		out = append(out, i.notice(s.Reason, admin))
 	default:
 		out = append(out, name+" is starting.")
 	}

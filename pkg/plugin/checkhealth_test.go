@@ -102,12 +102,12 @@ func TestHealthDetails(t *testing.T) {
 	process.status.State, process.status.Progress = StateReplaying, 0.25
 	process.status.Refusals = []Refusal{{Tenant: "a", Reason: "rate", Entries: 7, Text: "too fast"}}
 	process.status.Warnings = []Notice{{Text: "wal.sync is off."}, {Text: "The disk is slow."}, {Text: "wal.sync is off."}}
+	process.stats = storage.Stats{Streams: 2, Entries: 30, Bytes: 400} // of the tenant: what others store is not told
 	p := newPlugin(t, process, func(c *config.Config) { c.OrgTenants = config.OrgTenants{1: {"a", "b"}} })
 	h := healthOf(t, newInstance(t, p, `{"tenant":"b","maxLines":99999}`), pluginContext(1, "Admin"))
 	require.JSONEq(t, `{
 		"version":"0.3", "state":"replaying", "listen":"127.0.0.1:3110", "dataDir":"/var/lib/grafana/woodshed",
-		"tenant":"b", "tenants":["a","b"], "streams":12, "entries":4100000, "bytes":380000000, "diskBytes":40000000,
-		"oldest":"2026-02-23T11:00:00Z", "refused":[{"reason":"rate","tenant":"a","entries":7,"text":"too fast"}],
+		"tenant":"b", "tenants":["a","b"], "streams":2, "entries":30, "bytes":400, "diskBytes":0, "refused":[{"reason":"rate","tenant":"a","entries":7,"text":"too fast"}],
 		"warnings":["wal.sync is off.","The disk is slow."],
 		"replay":{"progress":0.25}, "maxLines":5000, "rowsMax":5000,
 		"message":"`+h.Message+`"}`, string(h.JSONDetails))

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
@@ -55,7 +57,23 @@ func (p *Plugin) classify(ctx context.Context, err error) *requestError {
 	case errors.Is(err, storage.ErrClosed):
 		return ours(statusUnavailable, "The store is shutting down.")
 	}
-	return ours(backend.StatusInternal, err.Error())
+	return ours(backend.StatusInternal, withoutPath(err))
+}
+
+// withoutPath is the text of an error for everybody: where files lie is for Admins and the log.
+func withoutPath(err error) string {
+	var at *fs.PathError
+	var from *os.LinkError
+	var cause error
+	switch {
+	case errors.As(err, &at):
+		cause = at.Err
+	case errors.As(err, &from):
+		cause = from.Err
+	default:
+		return err.Error()
+	}
+	return fmt.Sprintf("A file of the store could not be used (%v); the log of Grafana says which.", cause)
 }
 
 // response makes the error the answer of one query.

@@ -19,10 +19,12 @@ const (
 )
 
 // Notice is a sentence for people. Text may be shown to everybody who may query; Detail, shown to Admins in its place
-// when it is set, may also name paths, owners and commands.
+// when it is set, may also name paths, owners and commands. Where organisations are kept apart, an Admin is one of many:
+// what may name another's tenant has Apart, which is shown to everybody in the place of both.
 type Notice struct {
 	Text   string
 	Detail string
+	Apart  string
 }
 
 // For returns the sentence for an Admin or for anybody else.
@@ -32,6 +34,17 @@ func (n Notice) For(admin bool) string {
 	}
 	return n.Text
 }
+
+// notice picks the sentence for whoever asks.
+func (i *Instance) notice(n Notice, admin bool) string {
+	if n.Apart != "" && i.p.keptApart() {
+		return n.Apart
+	}
+	return n.For(admin)
+}
+
+// keptApart reports whether organisations must not learn of each other's tenants.
+func (p *Plugin) keptApart() bool { return p.Config.AuthEnabled || len(p.Config.OrgTenants) > 0 }
 
 // Refusal counts entries that were refused in the last 15 minutes for one reason.
 type Refusal struct {
