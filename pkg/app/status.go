@@ -60,6 +60,9 @@ func (p *process) warnings() []plugin.Notice {
 			Apart:  "The configuration has a fault and the defaults are in force; the log of Grafana says which.",
 		})
 	}
+	if n, ok := p.store.crashWarning(time.Now()); ok {
+		out = append(out, n)
+	}
 	out = append(out, p.volatile...)
 	for _, w := range slices.Concat(p.cfg.Warnings(), p.memory.lowered) {
 		n := plugin.Notice{Text: w}

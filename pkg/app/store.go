@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,9 +26,8 @@ import (
 const (
 	// retryEvery is the pause between attempts to take the lock, to open the store and to bind the listener: the old
 	// process of an upgrade is gone within two seconds, and a person who repairs something does not wait long.
-	retryEvery   = time.Second
-	crashLogName = "crash.log"
-	lockName     = "LOCK"
+	retryEvery = time.Second
+	lockName   = "LOCK"
 )
 
 // store opens the database in the background, for as long as that takes, and stands for it from the first moment:
@@ -57,6 +54,10 @@ type store struct {
 	done   int64         // replay progress, bytes
 	tenth  int64         // of the replay, told last
 	total  int64
+	// crashes are when earlier processes were found to have ended without notice.
+	crashes []time.Time
+
+	runBegun bool // used by the opening goroutine alone
 
 	cancel  context.CancelFunc
 	stopped chan struct{} // closed when the opening goroutine ended and everything is closed
@@ -85,6 +86,7 @@ func (s *store) run(ctx context.Context) {
 	}
 	lock, db := s.openUntil(ctx)
 	if db == nil {
+		s.endRun(time.Now())
 		return
 	}
 	s.db.Store(db)
@@ -92,7 +94,9 @@ func (s *store) run(ctx context.Context) {
 	close(s.ready)
 	s.log.Info("store is ready", "dir", s.dir, "replayed_entries", db.Replay().Entries, "replay_took", db.Replay().Took)
 	<-ctx.Done()
-	if err := errors.Join(db.Close(), lock.Close()); err != nil {
+	err := db.Close()
+	s.endRun(time.Now())
+	if err := errors.Join(err, lock.Close()); err != nil {
 		s.log.Error("store did not close cleanly; nothing acknowledged is lost", "err", err)
 	}
 }
@@ -132,6 +136,7 @@ func (s *store) open(ctx context.Context) (io.Closer, *logdb.DB, error) {
 		return nil, nil, err
 	}
 	s.logCrashes()
+	s.beginRun(time.Now())
 	s.setPhase(plugin.StateReplaying, plugin.Notice{})
 	// A failed attempt leaves its metrics in a registry that nobody gathers.
 	registry := prometheus.NewRegistry()
@@ -143,19 +148,6 @@ func (s *store) open(ctx context.Context) (io.Closer, *logdb.DB, error) {
 		s.log.Warn("metrics of the store are not shown", "err", err)
 	}
 	return lock, db, nil
-}
-
-// logCrashes sends what the Go runtime prints at its end to a file: Grafana shows a plugin's stderr only at debug level.
-func (s *store) logCrashes() {
-	f, err := os.OpenFile(filepath.Join(s.dir, crashLogName), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		s.log.Warn("crashes are not logged to a file", "err", err)
-		return
-	}
-	defer f.Close() // SetCrashOutput keeps a duplicate
-	if err := debug.SetCrashOutput(f, debug.CrashOptions{}); err != nil {
-		s.log.Warn("crashes are not logged to a file", "err", err)
-	}
 }
 
 func (s *store) dbConfig(registry prometheus.Registerer) logdb.Config {
@@ -219,12 +211,7 @@ func (s *store) setPhase(phase plugin.State, reason plugin.Notice) {
 func (s *store) explain(err error) plugin.Notice {
 	var locked *vfs.LockedError
 	if errors.As(err, &locked) {
-		owner := "another process"
-		if info := string(locked.Info); info != "" {
-			owner = "another process (" + info + ")"
-		}
-		text := "The store could not open: " + owner + " owns the data directory. Stop it or set woodshed_data_dir."
-		return plugin.Notice{Text: text}
+		return ownedElsewhere(s.dir, string(locked.Info))
 	}
 	if n, ok := plugin.ExplainAccess(s.dir, err, s.fsys); ok {
 		return n
@@ -233,6 +220,20 @@ func (s *store) explain(err error) plugin.Notice {
 		Text:   "The store could not open. An Admin sees here why; the log of Grafana has it too.",
 		Detail: "The store could not open: " + err.Error(),
 		Apart:  "The store could not open; the log of Grafana says why.",
+	}
+}
+
+// ownedElsewhere says that another process has the data directory, and what may be done: for an upgrade nothing, for a
+// second Grafana a directory of its own.
+func ownedElsewhere(dir, owner string) plugin.Notice {
+	if owner == "" {
+		owner = "it has not said which yet"
+	}
+	const waits = "This one takes over by itself when that one ends; until then it answers no query and takes no push."
+	return plugin.Notice{
+		Text: "The store could not open: another process owns the data directory. " + waits + " An Admin sees here which process that is.",
+		Detail: fmt.Sprintf("The store could not open: another process (%s) owns the data directory %s. %s If it belongs to another Grafana, give this one a directory and a port of its own (woodshed_data_dir, woodshed_listen); if it was left behind, stop it.",
+			owner, dir, waits),
 	}
 }
 
