@@ -43,6 +43,10 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 	gauge("tenants", "Tenants with data.", func() float64 { db.mu.RLock(); defer db.mu.RUnlock(); return float64(len(db.tenants)) })
 	gauge("blocks", "Blocks on disk.", func() float64 { return float64(db.blockTotals().Blocks) })
 	gauge("block_bytes", "Bytes of blocks on disk.", func() float64 { return float64(db.blockTotals().DiskBytes) })
+	gauge("block_raw_bytes", "Lines and metadata in blocks, uncompressed.", func() float64 { return float64(db.blockTotals().RawBytes) })
+	gauge("entries", "Entries in blocks and heads.", func() float64 { return float64(db.entryCount()) })
+	gauge("oldest_entry_timestamp_seconds", "Time of the oldest entry; 0 while there is none.", db.oldestSeconds)
+	r.MustRegister(headStreams{db})
 	removed := func(what, help string) *prometheus.CounterVec {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: "woodshed_retention_removed_" + what + "_total", Help: help}, []string{"reason"})
 	}

@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"wire":    {},
 	"derive":  {"internal/jsontext"},
 	"limits":  {},
+	"history": {},
 
 	"logdb/record":    {"wire", "derive", "storage"},
 	"logdb/chunk":     {"storage"},
@@ -51,7 +52,7 @@ var layers = map[string][]string{
 	"compactor":   {"bucket", "logdb/compact", "storage"},
 
 	"lokiapi": {"storage", "wire", "logql/engine", "logql/syntax", "limits", "config"},
-	"plugin":  {"storage", "wire", "logql/engine", "logql/syntax", "limits", "config"},
+	"plugin":  {"storage", "wire", "logql/engine", "logql/syntax", "limits", "config", "history"},
 	"cli":     {"storage", "wire", "logql/engine", "logql/syntax", "limits", "config", "logdb/...", "wal", "bucket"},
 
 	"app":               {everything},
