@@ -42,7 +42,11 @@ func RunPlugin() int {
 		}
 	}
 	p.isPlugin = true
-	edge, err := plugin.New(plugin.Deps{Executor: p.engine, Querier: p.store, Store: p, Config: &p.cfg, Log: log})
+	if p.stats, err = newStatistics(p); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	edge, err := plugin.New(plugin.Deps{Executor: p.engine, Querier: p.store, Store: p, History: p.stats.history, Config: &p.cfg, Log: log})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

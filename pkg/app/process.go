@@ -48,6 +48,7 @@ type process struct {
 	rates    *rates
 	volatile []plugin.Notice // about the data directory
 	isPlugin bool
+	stats    *statistics // of a plugin
 }
 
 // newProcess builds the parts; start sets them going. A faulty configuration is kept as cfgErr with the defaults in force.
@@ -83,11 +84,15 @@ func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *
 	if err != nil {
 		return nil, fmt.Errorf("distributor: %w", err)
 	}
-	p.engine, err = engine.New(engine.Config{
+	queries, err := engine.New(engine.Config{
 		Querier: p.store, Limits: engineLimits(overrides), MemoryBytes: p.memory.queryKept,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("query engine: %w", err)
+	}
+	p.engine = newMeasuredExecutor(queries, prometheus.DefaultRegisterer)
+	if err := registerMemoryLimit(prometheus.DefaultRegisterer, p.memory.limit); err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
 	}
 	p.rates = newRates(p.store)
 	if p.listener, err = newListener(p); err != nil {
@@ -118,12 +123,18 @@ func (p *process) start() {
 	p.store.start()
 	p.listener.start()
 	p.rates.start()
+	if p.stats != nil {
+		p.stats.start(p.store.ready)
+	}
 }
 
 // stop closes everything within the time that Grafana gives a plugin. Nothing depends on it.
 func (p *process) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopBudget)
 	defer cancel()
+	if p.stats != nil {
+		p.stats.stop(ctx)
+	}
 	p.rates.stop()
 	p.listener.stop(ctx)
 	p.store.close(ctx)

@@ -109,6 +109,10 @@ type Query struct {
 type Grafana struct {
 	RowsMax          int   `yaml:"rows_max"`           // log rows of one answer
 	ResponseBytesMax Bytes `yaml:"response_bytes_max"` // bytes of lines and labels of one answer
+
+	// StatsOrgs are the organisations whose Admins may see statistics of the whole process although organisations are kept
+	// apart; see SeparatesOrgs.
+	StatsOrgs OrgIDs `yaml:"stats_orgs"`
 }
 
 // Default returns the settings in force when nobody says anything.
@@ -219,6 +223,9 @@ func (c *Config) Warnings() []string {
 
 // TenantLimits lays the overrides over the limits for everybody.
 func (c *Config) TenantLimits() (*limits.Overrides, error) { return limits.New(c.Limits, c.Overrides) }
+
+// SeparatesOrgs reports whether an organisation of Grafana may not see what others have. Without it the store is everybody's.
+func (c *Config) SeparatesOrgs() bool { return c.AuthEnabled || len(c.OrgTenants) > 0 }
 
 // TenantsOf lists the tenants that an organisation of Grafana may read, the first one by default. Without auth_enabled
 // an organisation that nobody listed reads the default tenant; with it, nothing.

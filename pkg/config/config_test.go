@@ -73,7 +73,7 @@ func TestEverySettingInEverySpelling(t *testing.T) {
 		"log_level": "error", "allowed_hosts": "logs.example,logs", "memory_limit": "1GB", "push.bytes_in_flight": "999MB", "push.decompressed_bytes_max": "7MB",
 		"storage.flush_bytes": "3MB", "storage.flush_age": "3h", "storage.head_open_bytes": "5MB", "storage.chunk_idle": "6m",
 		"wal.segment_bytes": "256MB", "wal.sync": "interval", "wal.sync_interval": "3s", "grafana.rows_max": "77",
-		"grafana.response_bytes_max": "8MB", "storage.retention_bytes": "100GB", "storage.free_space_min": "2GB", "storage.compaction": "false",
+		"grafana.response_bytes_max": "8MB", "grafana.stats_orgs": "1 3", "storage.retention_bytes": "100GB", "storage.free_space_min": "2GB", "storage.compaction": "false",
 		"storage.open_blocks": "99", "storage.cache_bytes": "11MB", "query.memory_bytes_max": "12MB",
 	}
 	for _, s := range Settings() {

@@ -82,6 +82,7 @@ func Settings() []Setting {
 		setting("wal.sync_interval", "time between fsyncs with wal.sync interval", limits.ParseDuration, func(c *Config) *Duration { return &c.WAL.SyncInterval }),
 		setting("grafana.rows_max", "log rows of one answer to Grafana", strconv.Atoi, func(c *Config) *int { return &c.Grafana.RowsMax }),
 		setting("grafana.response_bytes_max", "bytes of lines and labels of one answer to Grafana", limits.ParseBytes, func(c *Config) *Bytes { return &c.Grafana.ResponseBytesMax }),
+		setting("grafana.stats_orgs", "Grafana organisations whose Admins see statistics of the whole store although organisations are kept apart: 1 3", ParseOrgIDs, func(c *Config) *OrgIDs { return &c.Grafana.StatsOrgs }),
 	}
 }
 

@@ -49,6 +49,7 @@ var (
 		"/labels":      labelNames,
 		"/series":      series,
 		"/index/stats": indexStats,
+		"/statistics":  listStatistics,
 	}
 	// labelRoutes do so for one label: /label/NAME/ and what stands here.
 	labelRoutes = map[string]resourceFunc{

@@ -42,12 +42,13 @@ type Store interface {
 	Ready() <-chan struct{}
 }
 
-// Deps are the parts of the process that the plugin calls. All are required. Executor and Querier answer
+// Deps are the parts of the process that the plugin calls. All but History are required. Executor and Querier answer
 // storage.ErrNotReady until Store.Ready is closed.
 type Deps struct {
 	Executor engine.Executor
 	Querier  storage.Querier
 	Store    Store
+	History  History        // nil: no stats queries
 	Config   *config.Config // not changed after New
 	Log      *slog.Logger
 }

@@ -58,6 +58,9 @@ func (i *Instance) answer(ctx context.Context, req *backend.QueryDataRequest, dq
 }
 
 func (i *Instance) run(ctx context.Context, req *backend.QueryDataRequest, dq backend.DataQuery) (frames, error) {
+	if isStats(dq) {
+		return i.runStats(ctx, req, dq)
+	}
 	q, err := i.parseQuery(dq, isFromAlert(req))
 	if err != nil {
 		return nil, err
