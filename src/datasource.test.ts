@@ -210,3 +210,20 @@ describe('WoodshedDatasource', () => {
     );
   });
 });
+
+describe('stats queries', () => {
+  const stats: WoodshedQuery = { refId: 'A', expr: '', queryType: 'stats', stat: 'cpu', by: 'none' };
+
+  it('run once they name a statistic', () => {
+    expect(datasource().filterQuery(stats)).toBe(true);
+    expect(datasource().filterQuery({ ...stats, stat: undefined, expr: '{app="api"}' })).toBe(false);
+    expect(datasource().filterQuery({ ...stats, hide: true })).toBe(false);
+    expect(datasource().getQueryDisplayText(stats)).toBe('cpu by none');
+    expect(datasource().applyTemplateVariables(stats, {})).toEqual(stats);
+  });
+
+  it('have no volume of logs', () => {
+    const type = SupplementaryQueryType.LogsVolume;
+    expect(datasource().getSupplementaryQuery({ type }, { ...stats, expr: '{app="api"}' })).toBeUndefined();
+  });
+});

@@ -32,6 +32,7 @@ import {
 } from './logql/modify';
 import { isBlank } from './logql/parse';
 import { isSelective, type LabelMatcher, printSelector } from './logql/selector';
+import { interpolateStats, isCompleteStatsQuery, isStatsQuery, statsQueryText } from './stats';
 import { type Direction, LINES_DEFAULT, type WoodshedOptions, type WoodshedQuery } from './types';
 
 // Explore keeps its sort order here and tells only datasources of type "loki" when it changes.
@@ -72,14 +73,17 @@ export class WoodshedDatasource
   }
 
   getQueryDisplayText(query: WoodshedQuery): string {
-    return query.expr;
+    return isStatsQuery(query) ? statsQueryText(query) : query.expr;
   }
 
   filterQuery(query: WoodshedQuery): boolean {
-    return !query.hide && !isBlank(query.expr ?? '');
+    return !query.hide && (isStatsQuery(query) ? isCompleteStatsQuery(query) : !isBlank(query.expr ?? ''));
   }
 
   applyTemplateVariables(query: WoodshedQuery, scopedVars: ScopedVars): WoodshedQuery {
+    if (isStatsQuery(query)) {
+      return interpolateStats(query, (text) => getTemplateSrv().replace(text, scopedVars));
+    }
     return {
       ...query,
       expr: interpolate(query.expr, scopedVars, replaceVariables),
@@ -107,7 +111,9 @@ export class WoodshedDatasource
 
   getSupplementaryQuery(options: SupplementaryQueryOptions, query: WoodshedQuery): WoodshedQuery | undefined {
     const expr =
-      options.type === SupplementaryQueryType.LogsVolume && !query.hide ? volumeQuery(query.expr) : undefined;
+      options.type === SupplementaryQueryType.LogsVolume && !query.hide && !isStatsQuery(query)
+        ? volumeQuery(query.expr)
+        : undefined;
     if (!expr) {
       return undefined;
     }

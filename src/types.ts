@@ -3,7 +3,7 @@ import type { DataQuery } from '@grafana/schema';
 
 export const LINES_DEFAULT = 1000; // Loki's default.
 
-export type QueryType = 'range' | 'instant';
+export type QueryType = 'range' | 'instant' | 'stats';
 export type Direction = 'backward' | 'forward';
 
 /** A query in Loki's field names. An absent field has its default: range, the datasource's lines, backward, automatic step. */
@@ -14,6 +14,10 @@ export interface WoodshedQuery extends DataQuery {
   direction?: Direction;
   step?: string;
   legendFormat?: string;
+  /** Of type stats: which statistic of the store, split by what, and whether its value now is meant. */
+  stat?: string;
+  by?: string;
+  instant?: boolean;
   /** Who asks, when it is not the person: Grafana sets it for older rows, we set it for the histogram. */
   supportingQueryType?: string;
 }

@@ -26,6 +26,7 @@ const SLOW_BYTES = 10e9; // Some ten seconds of reading on one machine.
 const QUERY_TYPES: Array<{ value: QueryType; label: string; description: string }> = [
   { value: 'range', label: 'Range', description: 'Over the whole time range' },
   { value: 'instant', label: 'Instant', description: 'At the end of the time range' },
+  { value: 'stats', label: 'Stats', description: 'What the store knows of itself, instead of logs' },
 ];
 
 const DIRECTIONS: Array<{ value: Direction; label: string; description: string }> = [
