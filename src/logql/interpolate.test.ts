@@ -4,13 +4,24 @@ import { type Format, interpolate } from './interpolate';
 interface Variable {
   value: unknown;
   multi?: boolean;
+  /** What Grafana writes by itself for All, without asking for a format. */
+  all?: string;
 }
 
 /** Replaces like Grafana's template service, as far as these tests go. */
 function replacer(variables: Record<string, Variable>) {
   return (text: string, scopedVars: ScopedVars, format: Format) =>
-    text.replace(/\$\{(\w+)\}|\$(\w+)/g, (whole, braced: string, bare: string) => {
+    text.replace(/\$\{(\w+)(?::(\w+))?\}|\$(\w+)/g, (whole, braced: string, named: string, bare: string) => {
       const name = braced ?? bare;
+      if (named === 'regex') {
+        return String(variables[name].value).replace(/[.|]/g, '\\$&');
+      }
+      if (named === 'raw') {
+        return String(variables[name].value);
+      }
+      if (variables[name]?.all !== undefined) {
+        return variables[name].all;
+      }
       if (scopedVars[name]) {
         return format(scopedVars[name].value);
       }
@@ -48,6 +59,33 @@ describe('interpolate', () => {
   it('does not escape for a regular expression where there is none', () => {
     f('{app="$app"}', { app: { value: 'a.b', multi: true } }, '{app="a.b"}');
     f('|~ "x" |= "$app"', { app: { value: ['a.b'], multi: true } }, '|~ "x" |= "a.b"');
+  });
+
+  it('escapes what Grafana formats itself, unless it can stand as it is', () => {
+    const app: Variable = { value: 'a.b' };
+    f('{app=~"${app:regex}"}', { app }, '{app=~"a\\\\.b"}');
+    f('{app=~`${app:regex}`}', { app }, '{app=~`a\\.b`}');
+    f('{app=~"${app:raw}"}', { app }, '{app=~"a.b"}');
+    f('{app=~"$app"}', { app: { value: ['a'], all: '.+' } }, '{app=~".+"}');
+    f('{app=~"$app"}', { app: { value: ['a'], all: 'a\\\\.b' } }, '{app=~"a\\\\.b"}');
+    f('{app=~"$app"}', { app: { value: ['a'], all: '\\d+' } }, '{app=~"\\\\d+"}');
+    f('|~ "$app"', { app: { value: ['a'], all: 'a"b' } }, '|~ "a\\"b"');
+  });
+
+  it('replaces in every position of a pipeline', () => {
+    const v: Variable = { value: 'say "a\\b"' };
+    f('{a="b"} | json | msg="$v"', { v }, '{a="b"} | json | msg="say \\"a\\\\b\\""');
+    f('{a="b"} | json | msg=~"$v"', { v: { value: ['x+', 'y'], multi: true } }, '{a="b"} | json | msg=~"x\\\\+|y"');
+    f('{a="b"} != "$v" !~ "x$v"', { v }, '{a="b"} != "say \\"a\\\\b\\"" !~ "xsay \\"a\\\\b\\""');
+    f('{a="b"} |= ip("$v")', { v: { value: '10.0.0.0/8' } }, '{a="b"} |= ip("10.0.0.0/8")');
+    f('{a="b"} | logfmt | unwrap $v', { v: { value: 'duration' } }, '{a="b"} | logfmt | unwrap duration');
+    f('sum by ($v) (rate({a="b"} | $v="x" [1m]))', { v: { value: 'c' } }, 'sum by (c) (rate({a="b"} | c="x" [1m]))');
+    f('topk($v, rate({a="b"}[${r}]))', { v: { value: 3 }, r: { value: '1m' } }, 'topk(3, rate({a="b"}[1m]))');
+    f(
+      'label_replace(rate({a="b"}[1m]), "x", "$1-${v}", "a", "(.*)")',
+      { v },
+      'label_replace(rate({a="b"}[1m]), "x", "$1-say \\"a\\\\b\\"", "a", "(.*)")'
+    );
   });
 
   it('replaces outside of strings', () => {

@@ -52,14 +52,39 @@ function replaceInString(literal: string, isRegex: boolean, replace: (text: stri
     return literal;
   }
   const alone = new RegExp(`^(?:${VARIABLE.source})$`).test(content);
-  const format = (value: unknown, variable?: { multi?: boolean; includeAll?: boolean }): string => {
+  const format: Format = (value, variable) => {
     return isRegex ? formatRegex(value, variable, alone) : list(value).join('|');
   };
   if (literal.startsWith('`')) {
-    const text = replace(content, format);
+    const text = content.replace(VARIABLE, (variable) => replace(variable, format));
     return text.includes('`') ? quote(text) : `\`${text}\``;
   }
-  return `"${replace(content, (value, variable) => quote(format(value, variable)).slice(1, -1))}"`;
+  return `"${content.replace(VARIABLE, (variable) => replaceEscaped(variable, format, replace))}"`;
+}
+
+/** One variable inside double quotes. What replaces it is a text, and is escaped to mean itself there. */
+function replaceEscaped(variable: string, format: Format, replace: (text: string, format: Format) => string): string {
+  let formatted = false;
+  const text = replace(variable, (...args) => {
+    formatted = true;
+    return escapeForQuotes(format(...args));
+  });
+  if (formatted || text === variable) {
+    return text;
+  }
+  // Grafana wrote it: in a format that the variable names, or a custom value for All. The latter people write as it stands in
+  // the query, and ${name:raw} asks for just that; both are left alone if they can stand here.
+  const named = /:(?!raw\b)\w+/.test(variable);
+  return named || !isLiteralContent(text) ? escapeForQuotes(text) : text;
+}
+
+function escapeForQuotes(text: string): string {
+  return quote(text).slice(1, -1);
+}
+
+/** Whether a text may stand between double quotes as it is. */
+function isLiteralContent(text: string): boolean {
+  return /^(?:[^"\\\n]|\\(?:[abfnrtv\\"]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}))*$/.test(text);
 }
 
 function formatRegex(
