@@ -1,13 +1,21 @@
 import {
+  type AbstractQuery,
+  type AdHocVariableFilter,
   CoreApp,
   type DataFrame,
   type DataQueryRequest,
   type DataQueryResponse,
+  type DataSourceApi,
+  type DataSourceGetTagKeysOptions,
+  type DataSourceGetTagValuesOptions,
   type DataSourceInstanceSettings,
   type DataSourceWithLogsLabelTypesSupport,
+  type DataSourceWithQueryExportSupport,
   type DataSourceWithQueryModificationSupport,
   type DataSourceWithSupplementaryQueriesSupport,
   type DataSourceWithToggleableQueryFiltersSupport,
+  getDefaultTimeRange,
+  type MetricFindValue,
   type QueryFilterOptions,
   type QueryFixAction,
   type QueryFixType,
@@ -18,8 +26,13 @@ import {
   type ToggleFilterAction,
 } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
-import type { Observable } from 'rxjs';
+import type { DataQuery } from '@grafana/schema';
+import { from, map, type Observable, switchMap } from 'rxjs';
+import { exportToAbstractQueries, importQueries } from './abstract';
+import { addAdHocFilters, AdHocFilters } from './adhoc';
+import { annotationSupport } from './annotations/annotationSupport';
 import { WoodshedApi } from './api';
+import { withInstantTables } from './instantTable';
 import type { LabelSource } from './logql/completion';
 import { interpolate, type Replace } from './logql/interpolate';
 import {
@@ -34,6 +47,8 @@ import { isBlank } from './logql/parse';
 import { isSelective, type LabelMatcher, printSelector } from './logql/selector';
 import { interpolateStats, isCompleteStatsQuery, isStatsQuery, statsQueryText } from './stats';
 import { type Direction, LINES_DEFAULT, type WoodshedOptions, type WoodshedQuery } from './types';
+import { findVariableValues } from './variables/run';
+import { VariableSupport } from './variables/VariableSupport';
 
 // Explore keeps its sort order here and tells only datasources of type "loki" when it changes.
 const EXPLORE_SORT_ORDER_KEY = 'grafana.explore.logs.sortOrder';
@@ -46,25 +61,32 @@ export class WoodshedDatasource
     DataSourceWithSupplementaryQueriesSupport<WoodshedQuery>,
     DataSourceWithToggleableQueryFiltersSupport<WoodshedQuery>,
     DataSourceWithQueryModificationSupport<WoodshedQuery>,
+    DataSourceWithQueryExportSupport<WoodshedQuery>,
     DataSourceWithLogsLabelTypesSupport
 {
   readonly api: WoodshedApi;
   /** How many lines a query returns that does not say. */
   readonly maxLines: number;
+  annotations = annotationSupport;
+  private adHoc: AdHocFilters;
 
   constructor(settings: DataSourceInstanceSettings<WoodshedOptions>) {
     super(settings);
     this.maxLines = Number(settings.jsonData.maxLines) || LINES_DEFAULT;
     this.api = new WoodshedApi((path, params) => this.getResource(path, params, { showErrorAlert: false }));
+    this.adHoc = new AdHocFilters(this.api, (matchers) => this.selectorText(matchers));
+    this.variables = new VariableSupport(this);
   }
 
   query(request: DataQueryRequest<WoodshedQuery>): Observable<DataQueryResponse> {
-    if (request.app !== CoreApp.Explore) {
-      return super.query(request);
-    }
     const direction = exploreDirection();
-    const targets = request.targets.map((query) => ({ ...query, direction: query.direction ?? direction }));
-    return super.query({ ...request, targets });
+    const targets =
+      request.app === CoreApp.Explore
+        ? request.targets.map((query) => ({ ...query, direction: query.direction ?? direction }))
+        : request.targets;
+    const run = () => super.query({ ...request, targets });
+    const answer = request.filters?.length ? from(this.adHoc.learn(request.range)).pipe(switchMap(run)) : run();
+    return answer.pipe(map((response) => withInstantTables(response, request)));
   }
 
   getDefaultQuery(app: CoreApp): Partial<WoodshedQuery> {
@@ -80,16 +102,41 @@ export class WoodshedDatasource
     return !query.hide && (isStatsQuery(query) ? isCompleteStatsQuery(query) : !isBlank(query.expr ?? ''));
   }
 
-  applyTemplateVariables(query: WoodshedQuery, scopedVars: ScopedVars): WoodshedQuery {
+  applyTemplateVariables(query: WoodshedQuery, scopedVars: ScopedVars, filters?: AdHocVariableFilter[]): WoodshedQuery {
     if (isStatsQuery(query)) {
       return interpolateStats(query, (text) => getTemplateSrv().replace(text, scopedVars));
     }
+    const expr = interpolate(query.expr ?? '', scopedVars, replaceVariables);
     return {
       ...query,
-      expr: interpolate(query.expr, scopedVars, replaceVariables),
+      expr: addAdHocFilters(expr, filters, this.adHoc.indexed),
       legendFormat: query.legendFormat && getTemplateSrv().replace(query.legendFormat, scopedVars),
       step: query.step && getTemplateSrv().replace(query.step, scopedVars),
     };
+  }
+
+  metricFindQuery(
+    query: unknown,
+    options?: { range?: TimeRange; scopedVars?: ScopedVars }
+  ): Promise<MetricFindValue[]> {
+    const { range = getDefaultTimeRange(), scopedVars } = options ?? {};
+    return findVariableValues(query, { api: this.api, replace: replaceVariables, range, scopedVars });
+  }
+
+  getTagKeys(options?: DataSourceGetTagKeysOptions<WoodshedQuery>): Promise<MetricFindValue[]> {
+    return this.adHoc.keys(options ?? {});
+  }
+
+  getTagValues(options: DataSourceGetTagValuesOptions<WoodshedQuery>): Promise<MetricFindValue[]> {
+    return this.adHoc.values(options);
+  }
+
+  importQueries(queries: DataQuery[], origin: DataSourceApi): Promise<WoodshedQuery[]> {
+    return importQueries(queries, origin, () => this.api.labelNames(getDefaultTimeRange()));
+  }
+
+  exportToAbstractQueries(queries: WoodshedQuery[]): Promise<AbstractQuery[]> {
+    return Promise.resolve(exportToAbstractQueries(queries));
   }
 
   /** Label names and values in a range, for pickers and completion. */

@@ -32,22 +32,22 @@ import {
 /** Where a label of a row comes from, as the frame's labelTypes say: the stream's labels, the entry's metadata, or a parser. */
 export type LabelType = 'I' | 'S' | 'P';
 
-const LABEL_MAKERS = [LabelParser, LogfmtParser, JsonExpressionParser, LogfmtExpressionParser, LabelFormatExpr];
+export const LABEL_MAKERS = [LabelParser, LogfmtParser, JsonExpressionParser, LogfmtExpressionParser, LabelFormatExpr];
 const FILTERS = [LineFilters, LabelFilter];
 const LINE_MAKERS = [LineFormatExpr, DecolorizeExpr];
 
 /** The stages of a selector's pipeline, in order. Each has one child that says what it is, behind its pipe. */
-function stagesOf(selector: SyntaxNode): SyntaxNode[] {
+export function stagesOf(selector: SyntaxNode): SyntaxNode[] {
   const pipeline = pipelineOf(selector);
   return pipeline ? findAll(pipeline, PipelineStage) : [];
 }
 
-function isA(stage: SyntaxNode, types: number[]): boolean {
+export function isA(stage: SyntaxNode, types: number[]): boolean {
   return types.some((type) => stage.getChild(type) !== null);
 }
 
 /** The end of the last stage of these types and of the filters behind it; without one, of the filters behind the selector. */
-function endOfStage(selector: SyntaxNode, types: number[]): number {
+export function endOfStage(selector: SyntaxNode, types: number[]): number {
   const stages = stagesOf(selector);
   let next = stages.reduce((found, stage, index) => (isA(stage, types) ? index + 1 : found), 0);
   while (next < stages.length && isA(stages[next], FILTERS)) {
