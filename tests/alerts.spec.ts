@@ -40,8 +40,7 @@ function ruleData({ expr, queryType }: Rule): object[] {
       ];
 }
 
-async function createRules(request: APIRequestContext, rules: Rule[]): Promise<string> {
-  const folder = `spec-${randomUUID().slice(0, 8)}`;
+async function createRules(request: APIRequestContext, folder: string, rules: Rule[]): Promise<void> {
   const made = await request.post('/api/folders', { data: { uid: folder, title: `Spec ${folder}` } });
   expect(made.status(), await made.text()).toBe(200);
   const group = {
@@ -63,7 +62,6 @@ async function createRules(request: APIRequestContext, rules: Rule[]): Promise<s
   };
   const response = await request.put(`/api/v1/provisioning/folder/${folder}/rule-groups/${folder}`, { data: group });
   expect(response.status(), await response.text()).toBe(200);
-  return folder;
 }
 
 interface RuleState {
@@ -80,10 +78,17 @@ async function ruleStates(request: APIRequestContext, folder: string): Promise<R
   return data.groups.flatMap(({ rules }: { rules: RuleState[] }) => rules);
 }
 
+let folder = '';
+test.afterEach(async ({ request }) => {
+  await request.delete(`/api/folders/${folder}?forceDeleteRules=true`);
+});
+
 test('rules fire on lines that were pushed, and say what is wrong with those that cannot', async ({ request }) => {
   const run = newRun();
   await push(shopLines(run));
-  const folder = await createRules(request, [
+  // Rules go on being evaluated until they are gone.
+  folder = `spec-${randomUUID().slice(0, 8)}`;
+  await createRules(request, folder, [
     { title: 'instant', queryType: 'instant', expr: `sum by (container) (count_over_time({run="${run}"}[10m]))` },
     {
       title: 'range',
