@@ -26,7 +26,7 @@ const (
 // logsFrame makes the dataplane's log-lines frame. Rows stand in the query's direction: Explore sorts them again, but
 // tables and downloads do not.
 func (p *Plugin) logsFrame(q *query, r *engine.Result) *data.Frame {
-	rows := min(len(r.Entries), q.limit)
+	rows := min(len(r.Entries), q.limit+q.extra)
 	timestamps := make([]time.Time, 0, rows)
 	bodies, severities, ids := make([]string, 0, rows), make([]string, 0, rows), make([]string, 0, rows)
 	labelSets, labelTypes := make([]json.RawMessage, 0, rows), make([]json.RawMessage, 0, rows)
@@ -66,7 +66,7 @@ func (p *Plugin) logsFrame(q *query, r *engine.Result) *data.Frame {
 		ExecutedQueryString:    executedQuery(q, false),
 		Stats:                  queryStats(r.Stats),
 		Custom: customMeta{
-			Limit: q.limit, SearchWords: q.words, StatKey: statBytesProcessed,
+			Limit: q.shownLimit(len(timestamps)), SearchWords: q.words, StatKey: statBytesProcessed,
 			Error: joinSentences(p.cutText(q, r, len(timestamps))),
 		},
 	}
@@ -80,7 +80,7 @@ func (p *Plugin) cutText(q *query, r *engine.Result, rows int) []string {
 	if q.direction == storage.Forward {
 		end = "Oldest"
 	}
-	if asked := min(len(r.Entries), q.limit); rows < asked {
+	if asked := min(len(r.Entries), q.limit+q.extra); rows < asked {
 		out = append(out, fmt.Sprintf("%s %s of %s lines: the answer reached %s. Lower the line limit or narrow the query.",
 			end, countText(uint64(rows)), countText(uint64(asked)), bytesText(uint64(p.Config.Grafana.ResponseBytesMax))))
 	}
@@ -88,7 +88,19 @@ func (p *Plugin) cutText(q *query, r *engine.Result, rows int) []string {
 		out = append(out, fmt.Sprintf("%s %s lines: %s were asked for, and one query may return no more (grafana.rows_max, max_entries_limit_per_query).",
 			end, countText(uint64(q.limit)), countText(uint64(q.asked))))
 	}
+	out = append(out, q.notes...)
 	return append(out, partialText(r.Warnings)...)
+}
+
+// shownLimit is the number that Explore compares with the number of rows to tell whether there is more.
+func (q *query) shownLimit(rows int) int {
+	switch {
+	case !q.isPage():
+		return q.limit
+	case q.cut:
+		return rows
+	}
+	return max(q.limit, rows+1) // the parts of a page may add up to the limit without any line missing
 }
 
 // severities are Grafana's names of what people call levels.

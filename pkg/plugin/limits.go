@@ -20,12 +20,14 @@ const (
 	// queriesAtOnce of one request: a dashboard panel with 20 queries must not take every place.
 	queriesAtOnce = 4
 
-	queryBytesMax    = 128 << 10 // of one LogQL text, as in Loki
-	linesDefault     = 1000      // rows of a log query that asks for no number, as in Loki's data source
-	stepsMax         = 11_000    // points of a series, as in Loki; more than any screen has pixels
-	seriesMax        = 5_000     // frames of one answer; a browser draws hundreds at best
-	samplesMax       = 1_000_000 // over all series of one answer: 16 MB
-	searchWordsMax   = 64        // patterns that the browser runs over every line
+	queryBytesMax    = 128 << 10   // of one LogQL text, as in Loki
+	linesDefault     = 1000        // rows of a log query that asks for no number, as in Loki's data source
+	stepsMax         = 11_000      // points of a series, as in Loki; more than any screen has pixels
+	seriesMax        = 5_000       // frames of one answer; a browser draws hundreds at best
+	samplesMax       = 1_000_000   // over all series of one answer: 16 MB
+	pagingMax        = time.Minute // of seamNs and fillNs: a page reads this much beyond its limit
+	entryIDMax       = 64
+	searchWordsMax   = 64 // patterns that the browser runs over every line
 	searchWordBytes  = 1 << 10
 	listingMax       = 50_000 // label names, values or series in one answer
 	listingBytesMax  = 16 << 20

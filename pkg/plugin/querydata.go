@@ -77,7 +77,13 @@ func (i *Instance) run(ctx context.Context, req *backend.QueryDataRequest, dq ba
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.p.queryTimeout(tenant))
 	defer cancel()
-	result, err := i.p.Executor.Exec(ctx, params)
+	exec := i.p.Executor.Exec
+	if q.logs {
+		exec = func(ctx context.Context, params engine.Params) (*engine.Result, error) {
+			return i.p.lines(ctx, q, params)
+		}
+	}
+	result, err := exec(ctx, params)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +97,7 @@ func (p *Plugin) bound(q *query, tenant model.TenantID) {
 	if n := p.limits.QueryEntriesMax(tenant); n > 0 {
 		rowsMax = min(rowsMax, n)
 	}
+	q.rowsMax = rowsMax
 	if q.limit > rowsMax {
 		q.asked, q.limit = q.limit, rowsMax
 	}
@@ -111,7 +118,7 @@ func (q *query) params(tenant model.TenantID) (engine.Params, error) {
 		Step: q.step, Instant: q.instant, Limit: q.limit, Direction: q.direction,
 	}
 	logs, words, err := inspectQuery(q.expr)
-	q.words = words
+	q.words, q.logs = words, logs
 	switch {
 	case err != nil:
 		return p, err

@@ -26,6 +26,14 @@ type queryJSON struct {
 	LegendFormat        string `json:"legendFormat"`
 	Resolution          number `json:"resolution"` // multiplies the step
 	SupportingQueryType string `json:"supportingQueryType"`
+
+	// Explore's pages, which a range in milliseconds cannot describe; see lines.go and docs/datasource/explore.md.
+	StartNs nanoseconds `json:"startNs"` // replaces the beginning of the range
+	EndNs   nanoseconds `json:"endNs"`   // replaces its end
+	SeamNs  number      `json:"seamNs"`
+	WholeNs number      `json:"wholeNs"`
+	FillNs  number      `json:"fillNs"`
+	OmitID  string      `json:"omitId"`
 }
 
 // query is one query with everything decided but its meaning.
@@ -42,6 +50,8 @@ type query struct {
 	fromAlert bool
 	words     []string // to highlight, of a log query
 	asked     int      // the number of lines asked for, when that is more than is allowed; else 0
+	logs      bool     // it returns lines
+	paging
 }
 
 // parseQuery reads one query. Its errors are the user's.
@@ -61,7 +71,10 @@ func (i *Instance) parseQuery(q backend.DataQuery, fromAlert bool) (*query, erro
 	if out.direction, err = parseDirection(in.Direction); err != nil {
 		return nil, err
 	}
-	if out.interval, err = parseRange(q.TimeRange); err != nil {
+	if out.interval, err = parseInterval(q.TimeRange, in); err != nil {
+		return nil, err
+	}
+	if out.paging, err = parsePaging(in); err != nil {
 		return nil, err
 	}
 	if out.limit, err = parseLimit(in.MaxLines, i.settings.maxLines); err != nil {
@@ -119,6 +132,64 @@ func parseRange(r backend.TimeRange) (model.Interval, error) {
 		return model.Interval{}, fault(400, "The time range lies outside the years 1678 to 2262.")
 	}
 	return model.Interval{Start: model.TimestampOf(r.From), End: model.TimestampOf(r.To)}, nil
+}
+
+// parseInterval is the range, or what the query says of its ends in nanoseconds.
+func parseInterval(r backend.TimeRange, in queryJSON) (model.Interval, error) {
+	out, err := parseRange(r)
+	if err != nil {
+		return out, err
+	}
+	if in.StartNs.given {
+		out.Start = in.StartNs.value
+	}
+	if in.EndNs.given {
+		out.End = in.EndNs.value
+	}
+	if out.Start > out.End {
+		return out, fault(400, "startNs %d lies behind endNs %d.", out.Start, out.End)
+	}
+	return out, nil
+}
+
+// parsePaging reads what a query asks of its ends.
+func parsePaging(in queryJSON) (paging, error) {
+	out := paging{omit: in.OmitID}
+	for _, x := range []struct {
+		name string
+		in   number
+		out  *time.Duration
+	}{{"seamNs", in.SeamNs, &out.seam}, {"wholeNs", in.WholeNs, &out.whole}, {"fillNs", in.FillNs, &out.fill}} {
+		if x.in.value < 0 || x.in.value > int64(pagingMax) {
+			return out, fault(400, "%s is %d; it must lie between 0 and %d.", x.name, x.in.value, pagingMax.Nanoseconds())
+		}
+		*x.out = time.Duration(x.in.value)
+	}
+	if len(in.OmitID) > entryIDMax {
+		return out, fault(400, "omitId is no ID of a line: it is %d bytes long.", len(in.OmitID))
+	}
+	return out, nil
+}
+
+// nanoseconds is a time in JSON: a string of digits, because JavaScript's numbers cannot hold it, or a number.
+type nanoseconds struct {
+	given bool
+	value model.Timestamp
+}
+
+// UnmarshalJSON reads "1700000000000000000", the number, "" and null.
+func (n *nanoseconds) UnmarshalJSON(b []byte) error {
+	text := strings.Trim(string(b), `"`)
+	if text == "" || text == "null" {
+		*n = nanoseconds{}
+		return nil
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%s is not a time in nanoseconds between the years 1678 and 2262", b)
+	}
+	*n = nanoseconds{given: true, value: model.Timestamp(v)}
+	return nil
 }
 
 // parseLimit returns how many lines a log query asks for.
