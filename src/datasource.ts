@@ -1,6 +1,7 @@
 import {
   type AbstractQuery,
   type AdHocVariableFilter,
+  AppEvents,
   CoreApp,
   type DataFrame,
   type DataQueryRequest,
@@ -9,6 +10,7 @@ import {
   type DataSourceGetTagKeysOptions,
   type DataSourceGetTagValuesOptions,
   type DataSourceInstanceSettings,
+  type DataSourceWithLogsContextSupport,
   type DataSourceWithLogsLabelTypesSupport,
   type DataSourceWithQueryExportSupport,
   type DataSourceWithQueryModificationSupport,
@@ -16,44 +18,42 @@ import {
   type DataSourceWithToggleableQueryFiltersSupport,
   getDefaultTimeRange,
   type MetricFindValue,
+  type LogRowContextOptions,
+  type LogRowModel,
   type QueryFilterOptions,
   type QueryFixAction,
   type QueryFixType,
   type ScopedVars,
   type SupplementaryQueryOptions,
-  SupplementaryQueryType,
+  type SupplementaryQueryType,
   type TimeRange,
   type ToggleFilterAction,
 } from '@grafana/data';
-import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
+import { DataSourceWithBackend, getAppEvents, getTemplateSrv } from '@grafana/runtime';
 import type { DataQuery } from '@grafana/schema';
-import { from, map, type Observable, switchMap } from 'rxjs';
+import { createElement, type ReactNode } from 'react';
+import { from, lastValueFrom, map, type Observable, switchMap, tap } from 'rxjs';
 import { exportToAbstractQueries, importQueries } from './abstract';
 import { addAdHocFilters, AdHocFilters } from './adhoc';
 import { annotationSupport } from './annotations/annotationSupport';
 import { WoodshedApi } from './api';
+import { LogContext } from './explore/context';
+import { ContextPicker } from './explore/ContextPicker';
+import { withNanoseconds } from './explore/frames';
+import { LABEL_GROUPS, labelType } from './explore/labelTypes';
+import { Pages } from './explore/pages';
+import { exploreDirection } from './explore/sortOrder';
+import { SUPPLEMENTARY_TYPES, supplementaryQuery } from './explore/supplementary';
 import { withInstantTables } from './instantTable';
 import type { LabelSource } from './logql/completion';
 import { interpolate, type Replace } from './logql/interpolate';
-import {
-  addLabelFilter,
-  addLineFilter,
-  hasLabelFilter,
-  type LabelType,
-  toggleLabelFilter,
-  volumeQuery,
-} from './logql/modify';
+import { addLabelFilter, addLineFilter, hasLabelFilter, toggleLabelFilter } from './logql/modify';
 import { isBlank } from './logql/parse';
 import { isSelective, type LabelMatcher, printSelector } from './logql/selector';
 import { interpolateStats, isCompleteStatsQuery, isStatsQuery, statsQueryText } from './stats';
-import { type Direction, LINES_DEFAULT, type WoodshedOptions, type WoodshedQuery } from './types';
+import { LINES_DEFAULT, type WoodshedOptions, type WoodshedQuery } from './types';
 import { findVariableValues } from './variables/run';
 import { VariableSupport } from './variables/VariableSupport';
-
-// Explore keeps its sort order here and tells only datasources of type "loki" when it changes.
-const EXPLORE_SORT_ORDER_KEY = 'grafana.explore.logs.sortOrder';
-
-const LABEL_GROUPS: Record<LabelType, string> = { I: 'Indexed labels', S: 'Structured metadata', P: 'Parsed fields' };
 
 export class WoodshedDatasource
   extends DataSourceWithBackend<WoodshedQuery, WoodshedOptions>
@@ -62,13 +62,18 @@ export class WoodshedDatasource
     DataSourceWithToggleableQueryFiltersSupport<WoodshedQuery>,
     DataSourceWithQueryModificationSupport<WoodshedQuery>,
     DataSourceWithQueryExportSupport<WoodshedQuery>,
-    DataSourceWithLogsLabelTypesSupport
+    DataSourceWithLogsLabelTypesSupport,
+    DataSourceWithLogsContextSupport<WoodshedQuery>
 {
   readonly api: WoodshedApi;
   /** How many lines a query returns that does not say. */
   readonly maxLines: number;
+  /** Grafana may offer how far to look for the lines around a line. */
+  readonly supportsAdjustableWindow = true;
   annotations = annotationSupport;
-  private adHoc: AdHocFilters;
+  private readonly adHoc: AdHocFilters;
+  private readonly pages = new Pages(warn);
+  private readonly context = new LogContext((request) => lastValueFrom(this.query(request)));
 
   constructor(settings: DataSourceInstanceSettings<WoodshedOptions>) {
     super(settings);
@@ -79,14 +84,17 @@ export class WoodshedDatasource
   }
 
   query(request: DataQueryRequest<WoodshedQuery>): Observable<DataQueryResponse> {
-    const direction = exploreDirection();
-    const targets =
-      request.app === CoreApp.Explore
-        ? request.targets.map((query) => ({ ...query, direction: query.direction ?? direction }))
-        : request.targets;
+    const direction = request.app === CoreApp.Explore ? exploreDirection() : undefined;
+    const targets = direction
+      ? request.targets.map((query) => this.pages.prepare(query, request, direction))
+      : request.targets;
     const run = () => super.query({ ...request, targets });
     const answer = request.filters?.length ? from(this.adHoc.learn(request.range)).pipe(switchMap(run)) : run();
-    return answer.pipe(map((response) => withInstantTables(response, request)));
+    return answer.pipe(
+      map(withNanoseconds),
+      tap((response) => direction && this.pages.note(request, response)),
+      map((response) => withInstantTables(response, request))
+    );
   }
 
   getDefaultQuery(app: CoreApp): Partial<WoodshedQuery> {
@@ -153,36 +161,40 @@ export class WoodshedDatasource
   }
 
   getSupportedSupplementaryQueryTypes(): SupplementaryQueryType[] {
-    return [SupplementaryQueryType.LogsVolume];
+    return SUPPLEMENTARY_TYPES;
   }
 
   getSupplementaryQuery(options: SupplementaryQueryOptions, query: WoodshedQuery): WoodshedQuery | undefined {
-    const expr =
-      options.type === SupplementaryQueryType.LogsVolume && !query.hide && !isStatsQuery(query)
-        ? volumeQuery(query.expr)
-        : undefined;
-    if (!expr) {
-      return undefined;
-    }
-    return {
-      refId: `log-volume-${query.refId}`,
-      datasource: query.datasource,
-      queryType: 'range',
-      expr,
-      legendFormat: '{{detected_level}}',
-      supportingQueryType: 'logsVolume',
-    };
+    return isStatsQuery(query) ? undefined : supplementaryQuery(options, query);
   }
 
   getSupplementaryRequest(
     type: SupplementaryQueryType,
     request: DataQueryRequest<WoodshedQuery>
   ): DataQueryRequest<WoodshedQuery> | undefined {
-    if (type !== SupplementaryQueryType.LogsVolume) {
-      return undefined;
-    }
     const targets = request.targets.flatMap((query) => this.getSupplementaryQuery({ type }, query) ?? []);
     return targets.length > 0 ? { ...request, targets } : undefined;
+  }
+
+  async getLogRowContext(
+    row: LogRowModel,
+    options: LogRowContextOptions = {},
+    query?: WoodshedQuery
+  ): Promise<DataQueryResponse> {
+    return query ? this.context.lines(row, options, query) : { data: [] };
+  }
+
+  async getLogRowContextQuery(
+    row: LogRowModel,
+    _options?: LogRowContextOptions,
+    query?: WoodshedQuery,
+    cacheFilters = true
+  ): Promise<WoodshedQuery | null> {
+    return query ? this.context.query(row, query, cacheFilters) : null;
+  }
+
+  getLogRowContextUi(row: LogRowModel, runContextQuery?: () => void, query?: WoodshedQuery): ReactNode {
+    return createElement(ContextPicker, { key: row.uid, context: this.context, row, query, onChange: runContextQuery });
   }
 
   toggleQueryFilter(query: WoodshedQuery, filter: ToggleFilterAction): WoodshedQuery {
@@ -226,19 +238,6 @@ function replaceVariables(...[text, variables, format]: Parameters<Replace>): st
   return getTemplateSrv().replace(text, variables, format);
 }
 
-/** The order of rows that Explore shows: a limited answer has to hold the rows of that end. */
-function exploreDirection(): Direction {
-  return window.localStorage.getItem(EXPLORE_SORT_ORDER_KEY)?.includes('Ascending') ? 'forward' : 'backward';
-}
-
-/** Where a label comes from. The frame tells for each row; without a row, the first row that has the label answers. */
-function labelType(frame: DataFrame | undefined, name: string, row: number | null = null): LabelType | undefined {
-  const values: unknown[] = frame?.fields.find((field) => field.name === 'labelTypes')?.values ?? [];
-  for (const types of row === null ? values : [values[row]]) {
-    const type: unknown = typeof types === 'object' && types !== null ? Reflect.get(types, name) : undefined;
-    if (type === 'I' || type === 'S' || type === 'P') {
-      return type;
-    }
-  }
-  return undefined;
+function warn(text: string): void {
+  getAppEvents().publish({ type: AppEvents.alertWarning.name, payload: ['Some lines are missing', text] });
 }

@@ -20,6 +20,13 @@ export interface WoodshedQuery extends DataQuery {
   instant?: boolean;
   /** Who asks, when it is not the person: Grafana sets it for older rows, we set it for the histogram. */
   supportingQueryType?: string;
+  /** Where Explore's pages begin and end; see docs/datasource/explore.md. */
+  startNs?: string;
+  endNs?: string;
+  seamNs?: number;
+  wholeNs?: number;
+  fillNs?: number;
+  omitId?: string;
 }
 
 export interface WoodshedOptions extends DataSourceJsonData {

@@ -3,6 +3,7 @@ import { Stack } from '@grafana/ui';
 import React, { useCallback, useEffect, useMemo, useReducer, useRef } from 'react';
 import { pushUrl } from '../api';
 import type { WoodshedDatasource } from '../datasource';
+import { useSortOrder } from '../explore/sortOrder';
 import { findProblems, isBlank } from '../logql/parse';
 import { printSelector, readMatchers, readSelectors } from '../logql/selector';
 import type { SelectorStats, WoodshedOptions, WoodshedQuery } from '../types';
@@ -35,6 +36,7 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
     timeRange
   );
   const stats = useAnswer(useCallback(() => askStats(datasource, expr, timeRange), [datasource, expr, timeRange]));
+  useSortOrder({ app, query, onChange, onRunQuery });
   const problems = findProblems(draft);
   const settled = useSettled(draft, TYPING_PAUSE_MS);
   const ran = useRef(expr);

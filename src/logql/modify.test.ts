@@ -1,10 +1,13 @@
 import {
   addLabelFilter,
   addLineFilter,
+  contextPipeline,
   hasLabelFilter,
+  hasParsers,
   type LabelType,
   readsLines,
   removeLabelFilter,
+  sampleQuery,
   toggleLabelFilter,
   volumeQuery,
 } from './modify';
@@ -163,6 +166,45 @@ describe('volumeQuery', () => {
     f('{a="b"} |= "x"', 'sum by (detected_level) (count_over_time({a="b"} |= "x" [$__auto]))');
     f(' {a="b"} # why', 'sum by (detected_level) (count_over_time({a="b"} # why\n[$__auto]))');
     f('rate({a="b"}[5m])', undefined);
+    f('', undefined);
+  });
+});
+
+describe('contextPipeline', () => {
+  it('keeps what shapes lines and drops what leaves them out', () => {
+    const f = (text: string, want: string) => {
+      expect(contextPipeline(text)).toBe(want);
+      expect(hasParsers(text)).toBe(want !== '');
+    };
+    f('{a="b"}', '');
+    f('{a="b"} |= "x" != "y" | c="d" or e > 1 | __error__=""', '');
+    f('{a="b"} |= "x" | json | c="d" | line_format "{{.e}}"', '| json | line_format "{{.e}}"');
+    f(
+      '{a="b"} | decolorize | regexp "(?P<x>.)" | pattern "<y> |" | unpack | logfmt --strict',
+      '| decolorize | regexp "(?P<x>.)" | pattern "<y> |" | unpack | logfmt --strict'
+    );
+    f(
+      '{a="b"} | json c="d" | logfmt e="f" | drop g | keep h | label_format i=j',
+      '| json c="d" | logfmt e="f" | drop g | keep h | label_format i=j'
+    );
+  });
+});
+
+describe('sampleQuery', () => {
+  const f = (text: string, want: string | undefined) => expect(sampleQuery(text)).toBe(want);
+
+  it('finds the lines that a metric query counts', () => {
+    f('rate({a="b"}[5m])', '{a="b"}');
+    f('sum by (c) (count_over_time({a="b"} |= "x" | json [$__auto]))', '{a="b"} |= "x" | json');
+    f('sum_over_time({a="b"} | json | unwrap c [5m] offset 1h)', '{a="b"} | json');
+    f('quantile_over_time(0.9, {a="b"} | logfmt | unwrap duration(c) | __error__="" [5m]) by (d)', '{a="b"} | logfmt');
+    f('rate({a="b"}[5m]) / rate({c="d"} | json [5m])', '{a="b"}');
+    f('rate({a="b"}[5m] |= "x")', '{a="b"} |= "x"');
+  });
+
+  it('finds none in logs and numbers', () => {
+    f('{a="b"} |= "x"', undefined);
+    f('1 + 1', undefined);
     f('', undefined);
   });
 });

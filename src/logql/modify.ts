@@ -18,7 +18,7 @@ import {
   PipelineStage,
 } from '@grafana/lezer-logql';
 import type { SyntaxNode } from '@lezer/common';
-import { findAll, findSelectors, isLogsQuery, pipelineOf, quote, type Span, tokenize } from './parse';
+import { findAll, findSelectors, isLogsQuery, isMetricQuery, pipelineOf, quote, type Span, tokenize } from './parse';
 import {
   addMatcher,
   type LabelMatcher,
@@ -125,6 +125,33 @@ export function readsLines(text: string): boolean {
   return findSelectors(text).some((selector) => {
     return stagesOf(selector).some((stage) => !isA(stage, [DropLabelsExpr, KeepLabelsExpr]));
   });
+}
+
+const PARSERS = [...LABEL_MAKERS, ...LINE_MAKERS, DropLabelsExpr, KeepLabelsExpr];
+
+/** The stages of a logs query that shape its lines and labels, without those that leave lines out. */
+export function contextPipeline(text: string): string {
+  return findSelectors(text)
+    .slice(0, 1)
+    .flatMap(stagesOf)
+    .filter((stage) => isA(stage, PARSERS))
+    .map(({ from, to }) => text.slice(from, to).trim())
+    .join(' ');
+}
+
+export function hasParsers(text: string): boolean {
+  return contextPipeline(text) !== '';
+}
+
+/** The lines that a metric query is computed from, of its first selector; undefined for anything else. */
+export function sampleQuery(text: string): string | undefined {
+  const selector = isMetricQuery(text) ? findSelectors(text)[0] : undefined;
+  // The range may stand between the two.
+  const parts = selector && [selector, pipelineOf(selector)];
+  return parts
+    ?.map((part) => (part ? text.slice(part.from, part.to).trim() : ''))
+    .join(' ')
+    .trim();
 }
 
 /** The query that counts the lines of a logs query by level; undefined for anything else. */
