@@ -10,6 +10,10 @@ export interface PushedStream {
   lines: string[];
   /** When each line was written; without it, one second apart and the last a moment ago. */
   timesMS?: number[];
+  /** The same in nanoseconds, as text. */
+  timesNS?: string[];
+  /** Structured metadata of all lines. */
+  metadata?: Record<string, string>;
 }
 
 /** A value that marks the lines of one test, so that tests share a store without seeing each other. */
@@ -21,9 +25,13 @@ export function newRun(): string {
 export async function push(streams: PushedStream[]): Promise<void> {
   const nowMS = Date.now();
   const body = {
-    streams: streams.map(({ labels, lines, timesMS }) => ({
+    streams: streams.map(({ labels, lines, timesMS, timesNS, metadata }) => ({
       stream: labels,
-      values: lines.map((line, index) => [`${timesMS?.[index] ?? nowMS - (lines.length - index) * 1000}000000`, line]),
+      values: lines.map((line, index) => [
+        timesNS?.[index] ?? `${timesMS?.[index] ?? nowMS - (lines.length - index) * 1000}000000`,
+        line,
+        ...(metadata ? [metadata] : []),
+      ]),
     })),
   };
   const response = await fetch(`${process.env.WOODSHED_PUSH_URL}/loki/api/v1/push`, {
