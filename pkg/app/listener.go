@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -129,6 +130,9 @@ func (l *listener) state() (addr string, problem plugin.Notice) {
 func listenProblem(listen string, err error) string {
 	if errors.Is(err, config.ErrInsecureListen) {
 		return err.Error()
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "Another process listens on " + listen + ". Stop it or set woodshed_listen; it is tried again every second."
 	}
 	return "No listener: " + listen + " cannot be opened (" + err.Error() + "). It is tried again every second; free the port or set woodshed_listen."
 }

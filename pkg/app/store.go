@@ -216,6 +216,9 @@ func (s *store) explain(err error) plugin.Notice {
 	if n, ok := plugin.ExplainAccess(s.dir, err, s.fsys); ok {
 		return n
 	}
+	if n, ok := plugin.ExplainDisk(s.dir, err); ok {
+		return n
+	}
 	return plugin.Notice{
 		Text:   "The store could not open. An Admin sees here why; the log of Grafana has it too.",
 		Detail: "The store could not open: " + err.Error(),

@@ -27,6 +27,7 @@ type healthDetails struct {
 	DataDir     string           `json:"dataDir,omitempty"` // for Admins
 	Tenant      model.TenantID   `json:"tenant"`            // that this data source reads
 	Tenants     []model.TenantID `json:"tenants"`           // that its organisation may read
+	AuthEnabled bool             `json:"authEnabled"`       // every push names its tenant
 	Streams     uint64           `json:"streams"`
 	Entries     uint64           `json:"entries"`
 	Bytes       uint64           `json:"bytes"`
@@ -74,8 +75,8 @@ func (i *Instance) health(ctx context.Context, pluginCtx backend.PluginContext) 
 	d := healthDetails{
 		Version: s.Version, State: s.State, Listen: s.Listen, ListenError: i.notice(s.ListenError, admin),
 		Tenants: i.p.Config.TenantsOf(orgOf(pluginCtx)), Refused: []refusedJSON{}, Warnings: []string{},
-		Retention: s.Retention,
-		MaxLines:  min(i.settings.maxLines, i.p.Config.Grafana.RowsMax), RowsMax: i.p.Config.Grafana.RowsMax,
+		Retention: s.Retention, AuthEnabled: i.p.Config.AuthEnabled,
+		MaxLines: min(i.settings.maxLines, i.p.Config.Grafana.RowsMax), RowsMax: i.p.Config.Grafana.RowsMax,
 	}
 	if d.Tenants == nil {
 		d.Tenants = []model.TenantID{}
@@ -96,20 +97,21 @@ func (i *Instance) health(ctx context.Context, pluginCtx backend.PluginContext) 
 			d.Refused = append(d.Refused, refusedJSON{Reason: r.Reason, Tenant: r.Tenant, Entries: r.Entries, Text: r.Text})
 		}
 	}
+	if i.settings.maxLines > d.RowsMax {
+		d.Warnings = append(d.Warnings, fmt.Sprintf("The data source asks for %s lines by default, and one query returns at most %s (grafana.rows_max).",
+			countText(uint64(i.settings.maxLines)), countText(uint64(d.RowsMax))))
+	}
 	slices.SortStableFunc(d.Refused, func(a, b refusedJSON) int { return cmp.Compare(b.Entries, a.Entries) })
 
 	tenant, err := i.tenant(pluginCtx)
-	if i.err != nil {
-		err = fmt.Errorf("%s", capital(i.err.Error()))
-	}
 	if err != nil {
-		d.Message = err.Error()
+		d.Message = joinSentences(append([]string{err.Error()}, i.settings.faults...))
 		return d, false
 	}
 	d.Tenant = tenant
 	i.sizes(ctx, &d, s)
 	d.Message = i.healthMessage(&d, s, admin)
-	return d, s.State == StateReady && s.ListenError == (Notice{})
+	return d, s.State == StateReady && s.ListenError == (Notice{}) && len(i.settings.faults) == 0
 }
 
 // sizes fills in how much is stored: in the whole store, or where organisations are kept apart, of the tenant alone.
@@ -151,7 +153,7 @@ func (i *Instance) healthMessage(d *healthDetails, s StatusInfo, admin bool) str
 	case StateDegraded:
 		out = append(out, i.notice(s.Reason, admin))
 	default:
-		out = append(out, name+" is starting.")
+		out = append(out, name+" is starting. Try again in a moment.")
 	}
 	switch {
 	case d.ListenError != "":
@@ -161,6 +163,7 @@ func (i *Instance) healthMessage(d *healthDetails, s StatusInfo, admin bool) str
 	case s.State == StateReady:
 		out = append(out, "No listener is open, so nothing can be pushed.")
 	}
+	out = append(out, i.settings.faults...)
 	const shown = 3
 	for n, r := range d.Refused {
 		if n == shown {

@@ -56,7 +56,7 @@ func TestHealthSentences(t *testing.T) {
 		"Woodshed 0.3 is running: 12 streams, 4.1 M lines, 380 MB, oldest 6 days. Nothing can be pushed. Port 3110 is taken.")
 	f(func(s *StatusInfo) { s.State, s.Progress = StateReplaying, 0.4 }, bad,
 		"Woodshed 0.3 is replaying its write-ahead log: 40%. It answers when that is done. Listening on 127.0.0.1:3110.")
-	f(func(s *StatusInfo) { s.State, s.Listen = StateStarting, "" }, bad, "Woodshed 0.3 is starting.")
+	f(func(s *StatusInfo) { s.State, s.Listen = StateStarting, "" }, bad, "Woodshed 0.3 is starting. Try again in a moment.")
 	f(func(s *StatusInfo) {
 		s.State, s.Listen = StateDegraded, ""
 		s.Reason = Notice{Text: "The store could not open: another process (pid 4711) owns the data directory. Stop it or set woodshed_data_dir.", Detail: "with /path"}
@@ -107,8 +107,8 @@ func TestHealthDetails(t *testing.T) {
 	h := healthOf(t, newInstance(t, p, `{"tenant":"b","maxLines":99999}`), pluginContext(1, "Admin"))
 	require.JSONEq(t, `{
 		"version":"0.3", "state":"replaying", "listen":"127.0.0.1:3110", "dataDir":"/var/lib/grafana/woodshed",
-		"tenant":"b", "tenants":["a","b"], "streams":2, "entries":30, "bytes":400, "diskBytes":0, "refused":[{"reason":"rate","tenant":"a","entries":7,"text":"too fast"}],
-		"warnings":["wal.sync is off.","The disk is slow."],
+		"tenant":"b", "tenants":["a","b"], "authEnabled":false, "streams":2, "entries":30, "bytes":400, "diskBytes":0, "refused":[{"reason":"rate","tenant":"a","entries":7,"text":"too fast"}],
+		"warnings":["wal.sync is off.","The disk is slow.","The data source asks for 99,999 lines by default, and one query returns at most 5,000 (grafana.rows_max)."],
 		"replay":{"progress":0.25}, "maxLines":5000, "rowsMax":5000,
 		"message":"`+h.Message+`"}`, string(h.JSONDetails))
 }

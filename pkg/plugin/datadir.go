@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // FileSystem is what the checks of a data directory ask the operating system.
@@ -80,6 +81,24 @@ func ExplainAccess(dir string, err error, fsys FileSystem) (Notice, bool) {
 		Detail: fmt.Sprintf("The data directory %s cannot be used: %s belongs to %s, and Woodshed runs as user %d and group %d. Run as root: %s",
 			dir, path, owner, fsys.UID, fsys.GID, command),
 	}, true
+}
+
+// ExplainDisk turns what the disk of the data directory does not allow into a sentence to act on. No second value: err is
+// something else.
+func ExplainDisk(dir string, err error) (Notice, bool) {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return Notice{
+			Text:   "The store could not open: its data directory is on a read-only file system; an Admin sees here which.",
+			Detail: fmt.Sprintf("The store could not open: %s is on a read-only file system. Mount it for writing, or set woodshed_data_dir.", dir),
+		}, true
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return Notice{
+			Text:   "The store could not open: the disk of its data directory is full. It opens by itself when there is room; nothing stored is lost.",
+			Detail: fmt.Sprintf("The store could not open: the disk of %s is full. Make room there; it is tried again every second, and nothing stored is lost.", dir),
+		}, true
+	}
+	return Notice{}, false
 }
 
 // existing returns path or its nearest ancestor that can be looked at.

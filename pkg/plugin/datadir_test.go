@@ -2,9 +2,11 @@ package plugin
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -111,4 +113,19 @@ func TestSystemFiles(t *testing.T) {
 		_, err = sys.Kind(filepath.Join(dir, "gone"))
 		require.ErrorIs(t, err, fs.ErrNotExist)
 	}
+}
+
+func TestExplainDisk(t *testing.T) {
+	f := func(err error, want string) {
+		t.Helper()
+		n, ok := ExplainDisk("/data/logs", fmt.Errorf("open: %w", &fs.PathError{Op: "mkdir", Path: "/data/logs", Err: err}))
+		require.Equal(t, want != "", ok)
+		require.Equal(t, want, n.Detail)
+		require.NotContains(t, n.Text, "/data")
+	}
+	f(syscall.EROFS, "The store could not open: /data/logs is on a read-only file system. Mount it for writing, or set woodshed_data_dir.")
+	f(syscall.ENOSPC, "The store could not open: the disk of /data/logs is full. Make room there; it is tried again every second, and nothing stored is lost.")
+	f(syscall.EDQUOT, "The store could not open: the disk of /data/logs is full. Make room there; it is tried again every second, and nothing stored is lost.")
+	f(syscall.EIO, "")
+	f(syscall.EACCES, "")
 }

@@ -85,7 +85,6 @@ func New(d Deps) (*Plugin, error) {
 type Instance struct {
 	p        *Plugin
 	settings settings
-	err      error // of the settings, told to whoever uses the data source
 }
 
 var (
@@ -97,8 +96,7 @@ var (
 
 // NewInstance is the factory that datasource.Manage calls. It never fails: wrong settings are for CheckHealth to explain.
 func (p *Plugin) NewInstance(_ context.Context, s backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
-	parsed, err := parseSettings(s.JSONData)
-	return &Instance{p: p, settings: parsed, err: err}, nil
+	return &Instance{p: p, settings: parseSettings(s.JSONData)}, nil
 }
 
 // Dispose has nothing to free: the store belongs to the process.
@@ -107,9 +105,6 @@ func (i *Instance) Dispose() {}
 // begin is the first step of every request that reads: it waits for the store, says whose logs are read, and takes a
 // place among the running ones, which the caller gives back with done.
 func (i *Instance) begin(ctx context.Context, pluginCtx backend.PluginContext) (tenant model.TenantID, done func(), err error) {
-	if i.err != nil {
-		return "", nil, fault(400, "%s", i.err)
-	}
 	if tenant, err = i.tenant(pluginCtx); err != nil {
 		return "", nil, err
 	}

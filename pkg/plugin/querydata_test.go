@@ -329,31 +329,3 @@ func TestTenants(t *testing.T) {
 	mayNot(closed, pluginContext(1, "Admin"), `{"tenant":"a"}`, noTenantText(1))
 	mayNot(closed, backend.PluginContext{Namespace: "stacks-1"}, "", noTenantText(0))
 }
-
-func TestSettings(t *testing.T) {
-	f := func(raw string, want settings) {
-		t.Helper()
-		got, err := parseSettings([]byte(raw))
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-	}
-	f("", settings{maxLines: linesDefault})
-	f("null", settings{maxLines: linesDefault})
-	f(`{"maxLines":""}`, settings{maxLines: linesDefault})
-	f(`{"tenant":"t","maxLines":"5","derivedFields":[]}`, settings{tenant: "t", maxLines: 5})
-
-	_, i := newDefault(t)
-	for raw, want := range map[string]string{
-		`{`:                   "the settings of the data source could not be read",
-		`{"maxLines":"many"}`: `"many" is not a whole number`,
-		`{"maxLines":-4}`:     "the line limit of the data source is -4; it must be positive",
-		`{"maxLines":1.5}`:    "1.5 is not a whole number",
-		`{"tenant":7}`:        "the settings of the data source could not be read",
-	} {
-		broken := newInstance(t, i.p, raw)
-		require.ErrorContains(t, askOne(t, broken, logQuery).Error, want)
-		h := healthOf(t, broken, pluginContext(1, "Admin"))
-		require.Equal(t, backend.HealthStatusError, h.Status)
-		require.Contains(t, h.Message, want[1:])
-	}
-}

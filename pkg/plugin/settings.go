@@ -13,32 +13,68 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/model"
 )
 
-// settings is what a person configured in one data source.
+// settings is what a person configured in one data source, by hand or in a provisioning file. Whatever stands there, a
+// query is answered: a setting that means nothing has its default, and faults says so under Save & test.
 type settings struct {
-	tenant   string // "" = the organisation's first
-	maxLines int    // default number of log lines
+	tenant   string   // "" = the organisation's first
+	maxLines int      // default number of log lines
+	faults   []string // sentences
 }
 
-func parseSettings(raw json.RawMessage) (settings, error) {
+// parseSettings reads jsonData. Keys that it does not know belong to others: Grafana and Loki's data source have many.
+func parseSettings(raw json.RawMessage) settings {
 	s := settings{maxLines: linesDefault}
 	if len(raw) == 0 || string(raw) == "null" {
-		return s, nil
+		return s
 	}
-	var in struct {
-		Tenant   string `json:"tenant"`
-		MaxLines number `json:"maxLines"`
-	}
+	var in map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &in); err != nil {
-		return s, fmt.Errorf("the settings of the data source could not be read: %w", err)
+		s.fault("The settings of the data source could not be read, so the defaults are in force: %s.", err)
+		return s
 	}
-	s.tenant = strings.TrimSpace(in.Tenant)
-	if in.MaxLines.given {
-		if in.MaxLines.value <= 0 {
-			return s, fmt.Errorf("the line limit of the data source is %d; it must be positive", in.MaxLines.value)
-		}
-		s.maxLines = int(in.MaxLines.value)
+	s.readTenant(in["tenant"])
+	s.readMaxLines(in["maxLines"])
+	s.faults = append(s.faults, derivedFaults(in["derivedFields"])...)
+	return s
+}
+
+func (s *settings) fault(format string, args ...any) {
+	s.faults = append(s.faults, fmt.Sprintf(format, args...))
+}
+
+// readTenant takes a number too: YAML makes one of a tenant called 1234.
+func (s *settings) readTenant(raw json.RawMessage) {
+	if len(raw) == 0 {
+		return
 	}
-	return s, nil
+	var name string
+	var digits json.Number
+	switch {
+	case json.Unmarshal(raw, &name) == nil:
+		s.tenant = strings.TrimSpace(name)
+	case json.Unmarshal(raw, &digits) == nil:
+		s.tenant = digits.String()
+	default:
+		s.fault("The tenant of the data source is %s, which is no name; the first tenant of the organisation is read.", clipped(string(raw)))
+	}
+}
+
+func (s *settings) readMaxLines(raw json.RawMessage) {
+	if len(raw) == 0 {
+		return
+	}
+	var lines number
+	if err := lines.UnmarshalJSON(raw); err != nil {
+		s.fault("The line limit of the data source is %s, which is not a whole number; %s lines are in force.", clipped(string(raw)), countText(linesDefault))
+		return
+	}
+	switch {
+	case !lines.given:
+	case lines.value <= 0:
+		s.fault("The line limit of the data source is %d, but at least 1 is needed; %s lines are in force.", lines.value, countText(linesDefault))
+	default:
+		s.maxLines = int(lines.value)
+	}
 }
 
 // tenant says whose logs a request reads: those that the process's configuration opens to the organisation, and among
