@@ -37,6 +37,7 @@ import { exportToAbstractQueries, importQueries } from './abstract';
 import { addAdHocFilters, AdHocFilters } from './adhoc';
 import { annotationSupport } from './annotations/annotationSupport';
 import { WoodshedApi } from './api';
+import { withDerivedFields } from './derived/frames';
 import { LogContext } from './explore/context';
 import { ContextPicker } from './explore/ContextPicker';
 import { withNanoseconds } from './explore/frames';
@@ -74,10 +75,13 @@ export class WoodshedDatasource
   private readonly adHoc: AdHocFilters;
   private readonly pages = new Pages(warn);
   private readonly context = new LogContext((request) => lastValueFrom(this.query(request)));
+  /** Adds links from logs to whatever answers with log rows. */
+  private readonly addDerivedFields: ReturnType<typeof withDerivedFields>;
 
   constructor(settings: DataSourceInstanceSettings<WoodshedOptions>) {
     super(settings);
-    this.maxLines = Number(settings.jsonData.maxLines) || LINES_DEFAULT;
+    this.maxLines = Number(settings.jsonData.maxLines) > 0 ? Number(settings.jsonData.maxLines) : LINES_DEFAULT;
+    this.addDerivedFields = withDerivedFields(settings.jsonData.derivedFields);
     this.api = new WoodshedApi((path, params) => this.getResource(path, params, { showErrorAlert: false }));
     this.adHoc = new AdHocFilters(this.api, (matchers) => this.selectorText(matchers));
     this.variables = new VariableSupport(this);
@@ -93,6 +97,7 @@ export class WoodshedDatasource
     return answer.pipe(
       map(withNanoseconds),
       tap((response) => direction && this.pages.note(request, response)),
+      this.addDerivedFields,
       map((response) => withInstantTables(response, request))
     );
   }

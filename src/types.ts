@@ -1,5 +1,6 @@
 import type { DataSourceJsonData } from '@grafana/data';
 import type { DataQuery } from '@grafana/schema';
+import type { DerivedField } from './derived/config';
 
 export const LINES_DEFAULT = 1000; // Loki's default.
 
@@ -32,6 +33,8 @@ export interface WoodshedQuery extends DataQuery {
 export interface WoodshedOptions extends DataSourceJsonData {
   maxLines?: number;
   tenant?: string;
+  /** Links from logs. */
+  derivedFields?: DerivedField[];
 }
 
 /** What the store says of itself, in health details and under the resource `status`. */
@@ -60,6 +63,10 @@ export interface StoreStatus {
   memory?: string[];
   refused?: RefusedPushes[];
   warnings?: string[];
+  /** The tenant that this data source reads. */
+  tenant?: string;
+  /** Whether every push has to name its tenant. */
+  authEnabled?: boolean;
   /** The tenants that this organisation may read, when there is a choice. */
   tenants?: string[];
   /** How many lines no query may exceed. */
