@@ -1,5 +1,5 @@
 import type { DataSourceSettings } from '@grafana/data';
-import { act, render, screen } from '@testing-library/react';
+import { act, render, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import React, { useState } from 'react';
 import { of, throwError } from 'rxjs';
@@ -17,28 +17,23 @@ const status: StoreStatus = {
   version: '0.3.0',
   state: 'ready',
   listen: '127.0.0.1:3110',
-  dataDir: '/var/lib/grafana/woodshed',
   streams: 12,
   entries: 4_100_000,
   rowsMax: 5000,
   bytes: 3.8e9,
   diskBytes: 380e6,
-  retention: 'kept for 30d',
-  space: '40 GB of 100 GB free',
-  memory: ['Memory limit 512 MiB: heads 205 MiB.', 'More of it.'],
-  oldest: new Date(Date.now() - 6 * 24 * 3600 * 1000).toISOString(),
+  tenants: ['team-a', 'team-b'],
 };
 
-function setup(answer: unknown, more: Partial<DataSourceSettings<WoodshedOptions>> = {}) {
+type Settings = DataSourceSettings<WoodshedOptions>;
+
+function setup(answer: unknown, more: Partial<Settings> = {}) {
   fetch.mockReset().mockReturnValue(answer instanceof Error ? throwError(() => answer) : of({ data: answer }));
   const changes: WoodshedOptions[] = [];
+  let save = () => {};
   function Host() {
-    const [options, setOptions] = useState({
-      uid: 'a/b',
-      jsonData: {},
-      readOnly: false,
-      ...more,
-    } as DataSourceSettings<WoodshedOptions>);
+    const [options, setOptions] = useState({ uid: 'a/b', jsonData: {}, readOnly: false, ...more } as Settings);
+    save = () => setOptions({ ...options, version: 2 });
     return (
       <ConfigEditor
         options={options}
@@ -50,30 +45,19 @@ function setup(answer: unknown, more: Partial<DataSourceSettings<WoodshedOptions
     );
   }
   render(<Host />);
-  return { changes, user: userEvent.setup() };
+  return { changes, user: userEvent.setup(), save: () => act(async () => save()) };
 }
 
 describe('ConfigEditor', () => {
-  it('shows what the store says of itself', async () => {
-    setup(status);
-    expect(await screen.findByText('http://127.0.0.1:3110/loki/api/v1/push')).toBeInTheDocument();
-    expect(screen.getByText('ready, version 0.3.0')).toBeInTheDocument();
-    expect(screen.getByText('4,100,000 lines in 12 streams, 3.8 GB')).toBeInTheDocument();
-    expect(screen.getByText('380 MB')).toBeInTheDocument();
-    expect(screen.getByText('6 days ago')).toBeInTheDocument();
-    expect(screen.getByText('/var/lib/grafana/woodshed')).toBeInTheDocument();
-    expect(screen.getByText('kept for 30d')).toBeInTheDocument();
-    expect(screen.getByText('40 GB of 100 GB free')).toBeInTheDocument();
-    expect(screen.getByText('Memory limit 512 MiB: heads 205 MiB.')).toBeInTheDocument();
+  it('asks the store when it opens, when it is told to, and when something was saved', async () => {
+    const { user, save } = setup(status);
+    expect(await screen.findByText('ready, version 0.3.0')).toBeInTheDocument();
     expect(fetch).toHaveBeenCalledWith({ url: '/api/datasources/uid/a%2Fb/resources/status', showErrorAlert: false });
-  });
-
-  it('shows no directory to those who are not told', async () => {
-    setup({ ...status, dataDir: undefined, oldest: undefined, listen: '', listenError: 'port 3110 is taken.' });
-    expect(await screen.findByText('no listener is open')).toBeInTheDocument();
-    expect(screen.getByText('Nothing can be pushed: port 3110 is taken.')).toBeInTheDocument();
-    expect(screen.queryByText('Data directory')).not.toBeInTheDocument();
-    expect(screen.getByText('none')).toBeInTheDocument();
+    fetch.mockReturnValue(of({ data: { ...status, state: 'replaying' } }));
+    await user.click(screen.getByRole('button', { name: 'Refresh' }));
+    expect(await screen.findByText('replaying, version 0.3.0')).toBeInTheDocument();
+    await save();
+    expect(fetch).toHaveBeenCalledTimes(3);
   });
 
   it('works without an answer', async () => {
@@ -81,36 +65,42 @@ describe('ConfigEditor', () => {
     await act(async () => {});
     expect(fetch).toHaveBeenCalled();
     expect(screen.getByText(/The store has not answered yet/)).toBeInTheDocument();
+    expect(screen.getByRole('spinbutton', { name: /Default lines/ })).toBeEnabled();
   });
 
-  it('sets the number of lines, within bounds', async () => {
-    const { changes, user } = setup(status);
-    await screen.findByText('http://127.0.0.1:3110/loki/api/v1/push');
-    const lines = screen.getByRole('spinbutton', { name: 'Maximum lines' });
-    await user.type(lines, '200');
-    expect(changes[changes.length - 1]).toEqual({ maxLines: 200 });
-    await user.type(lines, '00');
-    expect(changes[changes.length - 1]).toEqual({ maxLines: 5000 });
-    await user.clear(lines);
-    expect(changes[changes.length - 1]).toEqual({ maxLines: undefined });
-  });
-
-  it('offers tenants only when there is a choice', async () => {
-    setup({ ...status, tenants: ['fake'] });
-    await screen.findByText('http://127.0.0.1:3110/loki/api/v1/push');
-    expect(screen.queryByRole('combobox', { name: 'Tenant' })).not.toBeInTheDocument();
-  });
-
-  it('chooses among the tenants that the organisation has', async () => {
-    const { changes, user } = setup({ ...status, tenants: ['team-a', 'team-b'] });
-    await user.click(await screen.findByRole('combobox', { name: 'Tenant' }));
+  it('changes one setting and keeps the others', async () => {
+    const { changes, user } = setup(status, { jsonData: { maxLines: 7, tenant: 'team-a' } });
+    await user.click(await screen.findByRole('combobox', { name: /Tenant/ }));
     await user.click(await screen.findByRole('option', { name: 'team-b' }));
-    expect(changes).toEqual([{ tenant: 'team-b' }]);
+    expect(changes).toEqual([{ maxLines: 7, tenant: 'team-b' }]);
+    await user.click(screen.getByRole('button', { name: 'Add link' }));
+    expect(changes[1]).toMatchObject({ maxLines: 7, tenant: 'team-b', derivedFields: [{ name: '' }] });
   });
 
-  it('cannot be changed when it is provisioned', async () => {
-    setup(status, { readOnly: true });
-    await screen.findByText('http://127.0.0.1:3110/loki/api/v1/push');
-    expect(screen.getByRole('spinbutton', { name: 'Maximum lines' })).toBeDisabled();
+  it('says that it is provisioned, and can then not be changed', async () => {
+    setup(status, {
+      readOnly: true,
+      jsonData: { tenant: 'team-a', derivedFields: [{ name: 'traceID', matcherRegex: 'x', url: 'https://a' }] },
+    });
+    expect(await screen.findByText('ready, version 0.3.0')).toBeInTheDocument();
+    expect(screen.getByText(/A file of Grafana's configuration says what stands here/)).toBeInTheDocument();
+    expect(screen.getByRole('spinbutton', { name: /Default lines/ })).toBeDisabled();
+    expect(screen.getByRole('combobox', { name: /Tenant/ })).toBeDisabled();
+    expect(screen.getByRole('button', { name: 'Add link' })).toBeDisabled();
+    const link = within(screen.getByRole('group', { name: 'traceID' }));
+    for (const role of ['textbox', 'radio', 'button', 'switch']) {
+      for (const widget of link.getAllByRole(role)) {
+        expect(widget).toBeDisabled();
+      }
+    }
   });
+
+  it.each([{ tenant: 5 }, { tenant: {} }, { maxLines: 'x' }, { maxLines: [] }, { derivedFields: 7 }])(
+    'shows settings of wrong types: %j',
+    async (jsonData) => {
+      setup(status, { jsonData: jsonData as unknown as WoodshedOptions });
+      expect(await screen.findByText('ready, version 0.3.0')).toBeInTheDocument();
+      expect(screen.getByRole('button', { name: 'Add link' })).toBeInTheDocument();
+    }
+  );
 });

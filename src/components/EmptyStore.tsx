@@ -2,6 +2,7 @@ import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { Alert, ClipboardButton, RadioButtonGroup, useStyles2 } from '@grafana/ui';
 import React, { useState } from 'react';
+import { type Agent, AGENTS, PUSH_PATH, pushSnippet } from '../snippets';
 
 interface Props {
   /** The URL of the listener for pushes; none when it is off. */
@@ -9,15 +10,6 @@ interface Props {
   /** Why it is off, unless that is meant. */
   listenError?: string;
 }
-
-type Agent = 'curl' | 'promtail' | 'alloy' | 'fluentbit';
-
-const AGENTS: Array<{ value: Agent; label: string }> = [
-  { value: 'promtail', label: 'Promtail' },
-  { value: 'alloy', label: 'Alloy' },
-  { value: 'fluentbit', label: 'Fluent Bit' },
-  { value: 'curl', label: 'curl' },
-];
 
 /** What a person sees before the first line is stored: where to push, and how. */
 export function EmptyStore({ url, listenError }: Props) {
@@ -31,9 +23,9 @@ export function EmptyStore({ url, listenError }: Props) {
       </Alert>
     );
   }
-  const snippet = SNIPPETS[agent](new URL(url));
+  const snippet = pushSnippet(agent, url);
   return (
-    <Alert severity="info" title={`No logs yet. Push them to ${url}/loki/api/v1/push`}>
+    <Alert severity="info" title={`No logs yet. Push them to ${url}${PUSH_PATH}`}>
       <RadioButtonGroup aria-label="Agent" size="sm" options={AGENTS} value={agent} onChange={setAgent} />
       <div className={styles.snippet}>
         <pre className={styles.text}>{snippet}</pre>
@@ -44,26 +36,6 @@ export function EmptyStore({ url, listenError }: Props) {
     </Alert>
   );
 }
-
-const SNIPPETS: Record<Agent, (url: URL) => string> = {
-  promtail: ({ origin }) => `clients:\n  - url: ${origin}/loki/api/v1/push`,
-  alloy: ({ origin }) => `loki.write "woodshed" {\n  endpoint { url = "${origin}/loki/api/v1/push" }\n}`,
-  fluentbit: ({ hostname, port, protocol }) =>
-    [
-      '[OUTPUT]',
-      '    name   loki',
-      '    match  *',
-      `    host   ${hostname}`,
-      `    port   ${port || (protocol === 'https:' ? 443 : 80)}`,
-      '    labels job=fluentbit',
-      ...(protocol === 'https:' ? ['    tls    on'] : []),
-    ].join('\n'),
-  curl: ({ origin }) =>
-    [
-      `curl -H 'Content-Type: application/json' ${origin}/loki/api/v1/push \\`,
-      `  -d '{"streams":[{"stream":{"app":"demo"},"values":[["'$(date +%s)'000000000","hello"]]}]}'`,
-    ].join('\n'),
-};
 
 const getStyles = (theme: GrafanaTheme2) => ({
   snippet: css({ display: 'flex', alignItems: 'flex-start', gap: theme.spacing(1), marginTop: theme.spacing(1) }),
