@@ -37,7 +37,7 @@ export function LimitsSection({ maxLines, rowsMax, disabled, onChange }: Props) 
         description={`How many lines a query returns that does not say: ${valid}, and ${formatCount(LINES_DEFAULT)} if empty.`}
         disabled={disabled}
         invalid={invalid}
-        error={`${text} is not a whole number ${valid}${rowsMax === undefined ? '' : ' (grafana.rows_max)'}; it is not saved.`}
+        error={`${text} is not a whole number ${valid}${rowsMax === undefined ? '' : ' (grafana.rows_max)'}${text === String(before) ? '' : '; it is not saved'}.`}
       >
         <Input
           id="woodshed-max-lines"

@@ -22,6 +22,8 @@ interface Props {
   onMoveDown: () => void;
 }
 
+const REGEX_WIDTH = 48;
+
 type Target = 'url' | 'datasource';
 
 const MATCHERS: Array<{ value: MatcherType; label: string }> = [
@@ -59,6 +61,7 @@ export function LinkEditor(props: Props) {
 }
 
 function MatcherFields({ id, field, disabled, onChange }: Props) {
+  const styles = useStyles2(getStyles);
   const { name, matcherRegex, matcherType = 'regex' } = field;
   const fault = matcherRegex ? compile(matcherRegex).fault : undefined;
   const foreign = foreignSyntax(matcherRegex);
@@ -85,6 +88,7 @@ function MatcherFields({ id, field, disabled, onChange }: Props) {
         </Field>
         <Field
           label={matcherType === 'label' ? 'Label name or regular expression' : 'Regular expression'}
+          className={styles.regex}
           disabled={disabled}
           invalid={!matcherRegex || fault !== undefined}
           error={fault ? `${fault[0].toUpperCase()}${fault.slice(1)}.` : 'Without it nothing is found.'}
@@ -92,7 +96,7 @@ function MatcherFields({ id, field, disabled, onChange }: Props) {
           <Input
             id={`${id}-regex`}
             value={matcherRegex}
-            width={48}
+            width={REGEX_WIDTH}
             placeholder={matcherType === 'label' ? 'trace_id' : 'traceID=(\\w+)'}
             onChange={(event) => onChange({ ...field, matcherRegex: event.currentTarget.value })}
           />
@@ -180,5 +184,6 @@ const getStyles = (theme: GrafanaTheme2) => ({
     borderRadius: theme.shape.radius.default,
   }),
   head: css({ display: 'flex', alignItems: 'center', gap: theme.spacing(1), marginBottom: theme.spacing(1) }),
+  regex: css({ maxWidth: theme.spacing(REGEX_WIDTH) }), // The sentence below it would take the whole row.
   title: css({ flexGrow: 1, margin: 0, fontSize: theme.typography.body.fontSize }),
 });

@@ -80,6 +80,8 @@ function replaceValue(url: string, value: string): string {
 const getStyles = (theme: GrafanaTheme2) => ({
   table: css({
     width: '100%',
+    tableLayout: 'fixed',
+    'th:first-child': { width: '20%' },
     'th, td': {
       padding: theme.spacing(0.5, 1),
       textAlign: 'left',
