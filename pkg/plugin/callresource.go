@@ -46,14 +46,16 @@ type resourceCall struct {
 var (
 	// routes read one tenant's logs.
 	routes = map[string]resourceFunc{
-		"/labels":      labelNames,
-		"/series":      series,
-		"/index/stats": indexStats,
-		"/statistics":  listStatistics,
+		"/labels":        labelNames,
+		"/series":        series,
+		"/index/stats":   indexStats,
+		"/labels/counts": nameCounts,
+		"/statistics":    listStatistics,
 	}
 	// labelRoutes do so for one label: /label/NAME/ and what stands here.
 	labelRoutes = map[string]resourceFunc{
 		"values": labelValues,
+		"counts": valueCounts,
 	}
 	// storelessRoutes answer also while the store opens, and those to whom nothing is open.
 	storelessRoutes = map[string]func(*Instance, *http.Request) (any, error){
