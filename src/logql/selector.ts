@@ -2,9 +2,9 @@
  * The picker's view of a query: the label matchers of a selector, read from the text and written back to it. Every edit touches
  * only the matcher that it names, so pipelines, comments, spacing and half-typed text stay as they are.
  */
-import { Matcher } from '@grafana/lezer-logql';
+import { LineComment, Matcher } from '@grafana/lezer-logql';
 import type { SyntaxNode } from '@lezer/common';
-import { findAll, findSelectors, isBlank, quote, type Span, unquote } from './parse';
+import { findAll, findSelectors, isBlank, quote, type Span, tokenize, unquote } from './parse';
 
 export const MATCH_OPERATORS = ['=', '!=', '=~', '!~'] as const;
 export type MatchOperator = (typeof MATCH_OPERATORS)[number];
@@ -16,7 +16,10 @@ export interface LabelMatcher {
   value: string;
 }
 
-export interface PlacedMatcher extends LabelMatcher, Span {}
+/** A matcher and where it stands, as a whole and piece by piece. */
+export interface PlacedMatcher extends LabelMatcher, Span {
+  pieces: { name: Span; op: Span; value: Span };
+}
 
 /** One of the alternatives of a matcher's value: a plain text, or a piece of regular expression that only a person can read. */
 export interface Alternative {
@@ -34,17 +37,18 @@ export function isRegexOperator(op: MatchOperator): boolean {
 
 /** Reads a node of type Matcher; a half-typed one is null. */
 export function readMatcher(text: string, node: SyntaxNode): PlacedMatcher | null {
-  const parts: string[] = [];
+  const parts: Span[] = [];
   for (let child = node.firstChild; child; child = child.nextSibling) {
-    if (!child.type.isError) {
-      parts.push(text.slice(child.from, child.to));
+    if (!child.type.isError && child.type.id !== LineComment) {
+      parts.push({ from: child.from, to: child.to });
     }
   }
-  const [name, op, literal] = parts;
+  const [name, op, literal] = parts.map(({ from, to }) => text.slice(from, to));
   if (parts.length !== 3 || !isMatchOperator(op)) {
     return null;
   }
-  return { name, op, value: unquote(literal), from: node.from, to: node.to };
+  const pieces = { name: parts[0], op: parts[1], value: parts[2] };
+  return { name, op, value: unquote(literal), from: node.from, to: node.to, pieces };
 }
 
 function matchersOf(text: string, selector: SyntaxNode): PlacedMatcher[] {
@@ -86,27 +90,73 @@ export function sameMatcher(a: LabelMatcher, b: LabelMatcher): boolean {
   return a.name === b.name && a.op === b.op && a.value === b.value;
 }
 
-function splice(text: string, { from, to }: Span, insert: string): string {
+/** Replaces a piece of text. */
+export function splice(text: string, { from, to }: Span, insert: string): string {
   return text.slice(0, from) + insert + text.slice(to);
+}
+
+/** A text as a string literal with the quotes that another literal has, as far as they can hold it. */
+export function quoteLike(literal: string, value: string): string {
+  return literal.startsWith('`') && !/[`\r]/.test(value) ? `\`${value}\`` : quote(value);
+}
+
+/** The text with comments blanked and strings filled, so that each comma in it is one, at the same places. */
+function codeOf(text: string): string {
+  const fill = { code: undefined, string: '"', comment: ' ' };
+  return tokenize(text)
+    .map(({ kind, from, to }) => fill[kind]?.repeat(to - from) ?? text.slice(from, to))
+    .join('');
+}
+
+/** Removes a piece of text, but no comment in it. */
+export function cut(text: string, { from, to }: Span): string {
+  const comments = tokenize(text).filter((token) => token.kind === 'comment' && token.from >= from && token.to <= to);
+  return splice(text, { from, to }, comments.map((comment) => ` ${text.slice(comment.from, comment.to)}\n`).join(''));
 }
 
 /** Adds a matcher to the n-th selector, or starts a selector in a text that has none. */
 export function addMatcher(text: string, matcher: LabelMatcher, selectorIndex = 0): string {
   const selector = findSelectors(text)[selectorIndex];
   if (!selector) {
-    return isBlank(text) ? printSelector([matcher]) : `${printSelector([matcher])} ${text.trimStart()}`;
+    return startSelector(text, printSelector([matcher]));
   }
-  const nodes = findAll(selector, Matcher);
-  const end = nodes[nodes.length - 1]?.to;
-  return end === undefined
-    ? splice(text, { from: selector.from + 1, to: selector.from + 1 }, printMatcher(matcher))
-    : splice(text, { from: end, to: end }, `, ${printMatcher(matcher)}`);
+  const matchers = matchersOf(text, selector);
+  const last = matchers[matchers.length - 1];
+  if (last) {
+    return splice(text, { from: last.to, to: last.to }, `, ${printMatcher(matcher)}`);
+  }
+  const from = selector.from + 1;
+  const halfTyped = !/^\s*(}|$)/.test(codeOf(text).slice(from));
+  return splice(text, { from, to: from }, `${printMatcher(matcher)}${halfTyped ? ', ' : ''}`);
 }
 
-/** Replaces the n-th matcher of the first selector. */
+function startSelector(text: string, selector: string): string {
+  if (text.trim() === '') {
+    return selector;
+  }
+  if (isBlank(text)) {
+    return `${text}${text.endsWith('\n') ? '' : '\n'}${selector}`; // Behind a comment only the next line is free.
+  }
+  return `${selector}${/^\s/.test(text) ? '' : ' '}${text}`;
+}
+
+/** Changes the n-th matcher of the first selector, and of it just the pieces that differ. */
 export function setMatcher(text: string, index: number, matcher: LabelMatcher): string {
   const old = readMatchers(text)[index];
-  return old ? splice(text, old, printMatcher(matcher)) : text;
+  if (!old) {
+    return text;
+  }
+  const { name, op, value } = old.pieces;
+  const changes = [
+    {
+      span: value,
+      insert: quoteLike(text.slice(value.from, value.to), matcher.value),
+      differs: old.value !== matcher.value,
+    },
+    { span: op, insert: matcher.op, differs: old.op !== matcher.op },
+    { span: name, insert: matcher.name, differs: old.name !== matcher.name },
+  ];
+  return changes.reduce((result, { span, insert, differs }) => (differs ? splice(result, span, insert) : result), text);
 }
 
 /** Removes the n-th matcher of a selector with its comma. A query that was only this matcher becomes empty. */
@@ -115,9 +165,11 @@ export function removeMatcher(text: string, index: number, selectorIndex = 0): s
   if (!old) {
     return text;
   }
-  const comma = /^\s*,\s*/.exec(text.slice(old.to))?.[0].length ?? 0;
-  const commaBefore = comma ? 0 : (/,\s*$/.exec(text.slice(0, old.from))?.[0].length ?? 0);
-  const rest = splice(text, { from: old.from - commaBefore, to: old.to + comma }, '');
+  const code = codeOf(text);
+  // The comma before it is the one that adding it wrote.
+  const before = /,\s*$/.exec(code.slice(0, old.from))?.[0].length ?? 0;
+  const behind = before ? 0 : (/^\s*,\s*/.exec(code.slice(old.to))?.[0].length ?? 0);
+  const rest = cut(text, { from: old.from - before, to: old.to + behind });
   return /^\s*\{\s*\}\s*$/.test(rest) ? '' : rest;
 }
 
