@@ -1,5 +1,6 @@
 /** The store's read API as Grafana passes it on: Loki's paths, times in nanoseconds. */
 import type { TimeRange } from '@grafana/data';
+import type { CountList } from './counts';
 import type { SelectorStats, StoreStatus } from './types';
 
 type Params = Record<string, string | number>;
@@ -32,6 +33,12 @@ export class WoodshedApi {
     return strings(
       await this.data(`label/${encodeURIComponent(name)}/values`, { ...times(range), ...query(selector) })
     );
+  }
+
+  /** Label names, or the values of one, with counts. `search` keeps those that contain it. */
+  async counts(name: string | undefined, range: TimeRange, selector?: string, search?: string): Promise<CountList> {
+    const path = name === undefined ? 'labels/counts' : `label/${encodeURIComponent(name)}/counts`;
+    return readCounts(await this.get(path, { ...times(range), ...query(selector), ...(search ? { search } : {}) }));
   }
 
   /** The label sets of the streams that a selector matches. */
@@ -78,6 +85,15 @@ export class WoodshedApi {
 export function readStatus(json: unknown): StoreStatus {
   const empty: StoreStatus = { version: '', state: 'unknown', streams: 0, entries: 0, bytes: 0, diskBytes: 0 };
   return isRecord(json) ? { ...empty, ...json } : empty;
+}
+
+/** Reads names or values with their counts; zero means that nobody counted. */
+function readCounts(json: unknown): CountList {
+  const { data, total } = isRecord(json) ? json : {};
+  const items = (Array.isArray(data) ? data : []).flatMap((item: unknown) =>
+    isRecord(item) && typeof item.text === 'string' ? [{ text: item.text, count: Number(item.count) || 0 }] : []
+  );
+  return { items, total: Math.max(Number(total) || 0, items.length) };
 }
 
 /** The address that agents push to, as a URL. */

@@ -5,6 +5,7 @@ import type { DerivedField } from './derived/config';
 export const LINES_DEFAULT = 1000; // Loki's default.
 
 export type QueryType = 'range' | 'instant' | 'stats';
+export type EditorMode = 'code' | 'builder';
 export type Direction = 'backward' | 'forward';
 
 /** A query in Loki's field names. An absent field has its default: range, the datasource's lines, backward, automatic step. */
@@ -19,6 +20,8 @@ export interface WoodshedQuery extends DataQuery {
   stat?: string;
   by?: string;
   instant?: boolean;
+  /** Whether the editor shows the builder; absent means that nobody has chosen. */
+  editorMode?: EditorMode;
   /** Who asks, when it is not the person: Grafana sets it for older rows, we set it for the histogram. */
   supportingQueryType?: string;
   /** Where Explore's pages begin and end; see docs/datasource/explore.md. */

@@ -1,8 +1,8 @@
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { Button, Combobox, type ComboboxOption, IconButton, MultiCombobox, useStyles2 } from '@grafana/ui';
-import React, { useId, useRef, useState } from 'react';
-import type { LabelSource } from '../logql/completion';
+import React, { type ReactNode, useId, useRef, useState } from 'react';
+import type { CountList, CountSource } from '../counts';
 import {
   addMatcher,
   type Alternative,
@@ -11,18 +11,21 @@ import {
   MATCH_OPERATORS,
   type MatchOperator,
   readAlternatives,
-  readMatchers,
+  readSelectors,
   removeMatcher,
   sameMatcher,
   setMatcher,
   withAlternatives,
   withOperator,
 } from '../logql/selector';
+import { countOf, formatCount } from './numbers';
 
 interface Props {
   /** The query. Its first selector is what the picker shows. */
   expr: string;
-  source: LabelSource;
+  source: CountSource;
+  /** What else stands in the row. */
+  children?: ReactNode;
   /** A changed query. It is complete: a row without a value is not in it yet. */
   onChange: (expr: string) => void;
 }
@@ -39,11 +42,14 @@ const OPERATOR_TITLES: Record<MatchOperator, string> = {
   '!~': 'is none of, and matches no regular expression',
 };
 
+const MORE = '\0more'; // The option that is a sentence; no label has this name or value.
+
 /** Label matchers as rows of widgets; the same query as the text below it. */
-export function LabelPicker({ expr, source, onChange }: Props) {
+export function LabelPicker({ expr, source, children, onChange }: Props) {
   const styles = useStyles2(getStyles);
   const titleId = useId();
-  const matchers = readMatchers(expr);
+  const selectors = readSelectors(expr);
+  const matchers = selectors[0] ?? [];
   const [rows, setRows] = useState<Row[]>([]);
   // When the text was edited elsewhere it decides, and rows that never reached it are gone.
   const shown = sameAsText(rows, matchers) ? rows : matchers.map((matcher) => ({ ...matcher, complete: true }));
@@ -93,6 +99,8 @@ export function LabelPicker({ expr, source, onChange }: Props) {
       >
         label
       </Button>
+      {children}
+      {selectors.length > 1 && <span className={styles.hint}>the first of {selectors.length} selectors</span>}
     </div>
   );
 }
@@ -106,7 +114,7 @@ interface RowProps {
   row: Row;
   /** The other rows; they narrow what this one offers. */
   others: LabelMatcher[];
-  source: LabelSource;
+  source: CountSource;
   onChange: (matcher: LabelMatcher, complete: boolean) => void;
   onRemove: () => void;
 }
@@ -119,17 +127,18 @@ function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
 
   const loadNames = async (typed: string) => {
     const taken = new Set(others.map(({ name }) => name));
-    const names = (await source.labelNames(others)).filter((name) => !taken.has(name));
-    return options(names, typed);
+    const { items, total } = await source.names(others, typed.trim());
+    return options({ items: items.filter(({ text }) => !taken.has(text)), total }, items.length, 'value');
   };
 
   const loadValues = async (typed: string) => {
-    offered.current = row.name ? await source.labelValues(row.name, others) : [];
-    return options(offered.current, typed);
+    const list = row.name ? await source.values(row.name, others, typed.trim()) : { items: [], total: 0 };
+    offered.current = list.items.map(({ text }) => text);
+    return options(list, list.items.length, 'stream');
   };
 
   const changeName = (name: string) => {
-    if (name !== row.name) {
+    if (name !== row.name && name !== MORE) {
       onChange({ name, op: row.op, value: '' }, false);
     }
   };
@@ -200,9 +209,13 @@ function option(text: string): ComboboxOption<string> {
   return { value: text, label: text === '' ? '(empty)' : text };
 }
 
-function options(texts: string[], typed: string): Array<ComboboxOption<string>> {
-  const needle = typed.toLowerCase();
-  return texts.filter((text) => text.toLowerCase().includes(needle)).map(option);
+/** The options of a list, each with its count below it; of a list that is cut, first of all the words that say so. */
+function options({ items, total }: CountList, first: number, noun: string): Array<ComboboxOption<string>> {
+  const counted = items.map(({ text, count }) => {
+    return count > 0 ? { ...option(text), description: countOf(count, noun) } : option(text);
+  });
+  const more = `The first ${formatCount(first)} of ${formatCount(total)}, type to narrow`;
+  return total > first ? [{ value: MORE, label: more, infoOption: true }, ...counted] : counted;
 }
 
 /** What a picked text means. What the store offered is literal; behind =~ a person may type a regular expression. */
@@ -214,6 +227,7 @@ function readPicked(text: string, op: MatchOperator, before: Alternative[], offe
 const getStyles = (theme: GrafanaTheme2) => ({
   picker: css({ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1) }),
   title: css({ fontSize: theme.typography.bodySmall.fontSize, fontWeight: theme.typography.fontWeightMedium }),
+  hint: css({ color: theme.colors.text.secondary, fontSize: theme.typography.bodySmall.fontSize }),
   row: css({
     display: 'flex',
     alignItems: 'center',

@@ -38,9 +38,13 @@ function setup(expr: string, { app = CoreApp.Explore, status, streams }: World =
   const stats = jest.fn(() =>
     streams === undefined ? pending : Promise.resolve({ streams, chunks: 1, entries: 1, bytes: 1.2e9 })
   );
+  const counts = async (name?: string) => {
+    const texts = name === undefined ? ['app', 'stream'] : ['stderr', 'stdout'];
+    return { items: texts.map((text) => ({ text, count: 0 })), total: texts.length };
+  };
   const datasource = {
     maxLines: 1000,
-    api: { status: () => (status ? Promise.resolve(status) : pending), stats },
+    api: { status: () => (status ? Promise.resolve(status) : pending), stats, counts },
     labelSource: () => ({ labelNames: async () => ['app', 'stream'], labelValues: async () => ['stderr', 'stdout'] }),
     selectorText: (matchers: unknown[]) => (matchers.length > 0 ? '{…}' : undefined),
   } as unknown as WoodshedDatasource;

@@ -7,8 +7,8 @@ import { useSortOrder } from '../explore/sortOrder';
 import { findProblems, isBlank } from '../logql/parse';
 import { printSelector, readMatchers, readSelectors } from '../logql/selector';
 import type { SelectorStats, WoodshedOptions, WoodshedQuery } from '../types';
+import { QueryRows } from './builder/QueryRows';
 import { EmptyStore } from './EmptyStore';
-import { LabelPicker } from './LabelPicker';
 import { LogQLField } from './LogQLField';
 import { Notice } from './Notice';
 import { QueryOptions } from './QueryOptions';
@@ -65,7 +65,7 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
 
   return (
     <Stack direction="column" gap={1}>
-      <LabelPicker expr={draft} source={source} onChange={onPick} />
+      <QueryRows {...{ datasource, query, onChange, onPick }} expr={draft} range={timeRange} onRun={run} />
       <LogQLField value={draft} source={source} onChange={setDraft} onBlur={onBlur} onRun={run} />
       {settled && problems[0] && <Notice severity="error">{problems[0].message}</Notice>}
       {stats?.streams === 0 && status?.entries !== 0 && (

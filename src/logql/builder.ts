@@ -345,3 +345,12 @@ export function setCount(text: string, by: readonly string[] | undefined): strin
 function countLines(text: string, { from, to }: Span, sum: string): string {
   return splice(splice(text, { from: to, to }, ' [$__auto]))'), { from, to: from }, `${sum}(count_over_time(`);
 }
+
+/** The query whose lines show which labels there are to test and count by: that of the first selector up to its parser. */
+export function sampleQuery(text: string): string | undefined {
+  const { selector, parserStage, blocked } = read(text);
+  if (!selector || blocked) {
+    return undefined;
+  }
+  return text.slice(selector.from, parserStage?.to ?? endOfLeadingLines(selector));
+}

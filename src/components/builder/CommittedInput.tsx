@@ -1,0 +1,39 @@
+import { Input } from '@grafana/ui';
+import React, { useState } from 'react';
+
+interface Props {
+  label: string;
+  /** Give it as the key too, so that a value from outside is shown. */
+  value: string;
+  placeholder?: string;
+  width?: number;
+  autoFocus?: boolean;
+  /** Says why a text cannot be taken. */
+  check?: (text: string) => string | undefined;
+  onCommit: (text: string) => void;
+}
+
+/** A field whose text counts when it is left or Enter is pressed, and only if it changed and can be taken. */
+export function CommittedInput({ label, value, placeholder, width = 30, autoFocus, check, onCommit }: Props) {
+  const [text, setText] = useState(value);
+  const problem = text === value ? undefined : check?.(text);
+  const commit = () => {
+    if (text !== value && !problem) {
+      onCommit(text);
+    }
+  };
+  return (
+    <Input
+      aria-label={label}
+      placeholder={placeholder}
+      width={width}
+      autoFocus={autoFocus}
+      value={text}
+      invalid={Boolean(problem)}
+      title={problem}
+      onChange={({ currentTarget }) => setText(currentTarget.value)}
+      onBlur={commit}
+      onKeyDown={({ key }) => key === 'Enter' && commit()}
+    />
+  );
+}
