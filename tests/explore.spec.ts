@@ -6,6 +6,7 @@ import {
   logRow,
   newRun,
   openExplore,
+  option,
   pickerRow,
   push,
   queryField,
@@ -45,13 +46,13 @@ test('picks labels from the store, and the text and the rows follow', async ({
   await expect(logRow(page, 'order placed')).toBeVisible();
 
   await addLabel(page, 'container');
-  await expect(page.getByRole('option', { name: 'catalogue', exact: true })).toBeVisible();
-  await expect(page.getByRole('option', { name: 'elsewhere', exact: true })).toBeHidden();
-  await page.getByRole('option', { name: 'catalogue', exact: true }).click();
+  await expect(option(page, 'catalogue')).toBeVisible();
+  await expect(option(page, 'elsewhere')).toBeHidden();
+  await option(page, 'catalogue').click();
   await expectQuery(page, `{run="${run}", container="catalogue"} |= "order"`);
   await expect(logRow(page, 'order placed')).toBeHidden();
 
-  await page.getByRole('option', { name: 'checkout', exact: true }).click();
+  await option(page, 'checkout').click();
   await expectQuery(page, `{run="${run}", container=~"catalogue|checkout"} |= "order"`);
   await expect(logRow(page, 'order placed')).toBeVisible();
   await page.keyboard.press('Escape');

@@ -1,7 +1,7 @@
 /** Writes the pictures of docs/img: what a person sees, in light and dark. */
 import { test } from '@grafana/plugin-e2e';
 import { expect, type Page } from '@playwright/test';
-import { addLabel, DATASOURCE_FILE, logRow, openExplore, push, type PushedStream } from './store';
+import { addLabel, DATASOURCE_FILE, logRow, openExplore, option, push, type PushedStream } from './store';
 
 const DIRECTORY = 'docs/img';
 const THEMES = ['light', 'dark'] as const;
@@ -66,10 +66,10 @@ for (const theme of THEMES) {
     await shoot(page, `explore-${theme}`);
 
     await addLabel(page, 'stream');
-    await expect(page.getByRole('option', { name: 'stderr', exact: true })).toBeVisible();
+    await expect(option(page, 'stderr')).toBeVisible();
     await shoot(page, `picker-${theme}`);
 
-    await page.getByRole('option', { name: 'stderr', exact: true }).click();
+    await option(page, 'stderr').click();
     await expect(page.getByRole('button', { name: 'info', exact: true })).toBeHidden();
     await page.keyboard.press('Escape');
     await logRow(page, 'msg="payment').click();

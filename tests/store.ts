@@ -94,10 +94,15 @@ export function pickerRow(page: Page, label: string): Locator {
   return page.getByRole('group', { name: `Label ${label}`, exact: true });
 }
 
+/** An option of an open list by its text; what is said below it does not matter. */
+export function option(page: Page, text: string): Locator {
+  return page.getByRole('option').filter({ has: page.getByText(text, { exact: true }) });
+}
+
 /** Adds a label to the picker and leaves the list of its values open. */
 export async function addLabel(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name: 'Add label' }).click();
   await page.getByRole('group', { name: 'New label' }).getByRole('combobox', { name: 'Label name' }).click();
-  await page.getByRole('option', { name, exact: true }).click();
+  await option(page, name).click();
   await pickerRow(page, name).getByRole('combobox', { name: 'Values' }).click();
 }
