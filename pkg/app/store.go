@@ -338,6 +338,15 @@ func (s *store) Stats(ctx context.Context, t model.TenantID, scope storage.Scope
 	return db.Stats(ctx, t, scope)
 }
 
+// LastSeen tells when the streams that match were last written to.
+func (s *store) LastSeen(ctx context.Context, t model.TenantID, matchers []*labels.Matcher) (model.Timestamp, bool, error) {
+	db, err := s.opened()
+	if err != nil {
+		return 0, false, err
+	}
+	return db.LastSeen(ctx, t, matchers)
+}
+
 // StreamCount returns how many streams the tenant writes to.
 func (s *store) StreamCount(t model.TenantID) int {
 	if db := s.db.Load(); db != nil {

@@ -5,21 +5,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 )
 
 // parseErrorText is how Loki and Woodshed say where a query is wrong.
 var parseErrorText = regexp.MustCompile(`(?s)^parse error at line (\d+), col (\d+): (.*)$`)
-
-// hints say what to do about the mistakes that people make most.
-var hints = []struct {
-	match *regexp.Regexp
-	hint  string
-}{
-	{regexp.MustCompile(`unexpected IDENTIFIER, expecting STRING`), "put the text in quotes"},
-	{regexp.MustCompile(`unexpected \$end, expecting RANGE`), "add a window such as [5m]"},
-	{regexp.MustCompile(`unexpected =, expecting`), "labels are compared inside {…}: {name=\"value\"}"},
-	{regexp.MustCompile(`at least one regexp or equality matcher`), "name at least one label with a value, such as {app=\"api\"}"},
-}
 
 // drawCaret draws the line of the query where a parse error lies, with a caret below the place:
 //
@@ -53,19 +44,10 @@ func drawCaret(query, text string, width int) string {
 		line, at = cut, at-from
 	}
 	said := strings.TrimSpace(text)
-	if hint := hintFor(said); hint != "" {
+	if hint := syntax.Hint(said); hint != "" {
 		said += " (" + hint + ")"
 	}
 	return fmt.Sprintf("%s\n%s^ %s", string(line), strings.Repeat(" ", at), said)
-}
-
-func hintFor(text string) string {
-	for _, h := range hints {
-		if h.match.MatchString(text) {
-			return h.hint
-		}
-	}
-	return ""
 }
 
 // printable replaces what would move the cursor, one character for one, so that columns stay.

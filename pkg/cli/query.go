@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/woodshed-logs/woodshed/pkg/logql/syntax"
 )
 
 var queryCommand = command{
@@ -145,7 +147,7 @@ func (q *query) explain(logql string, err error) error {
 		return errors.New("the query is not LogQL\n\n" + picture)
 	}
 	text := se.text
-	if hint := hintFor(text); hint != "" {
+	if hint := syntax.Hint(text); hint != "" {
 		text += " (" + hint + ")"
 	}
 	return errors.New(text)

@@ -49,6 +49,8 @@ var (
 		"/labels":        labelNames,
 		"/series":        series,
 		"/index/stats":   indexStats,
+		"/last-seen":     lastSeen,
+		"/count":         countLines,
 		"/labels/counts": nameCounts,
 		"/statistics":    listStatistics,
 	}
@@ -60,6 +62,7 @@ var (
 	// storelessRoutes answer also while the store opens, and those to whom nothing is open.
 	storelessRoutes = map[string]func(*Instance, *http.Request) (any, error){
 		"/status": status,
+		"/check":  func(_ *Instance, r *http.Request) (any, error) { return checkQuery(r.URL.Query()) },
 	}
 )
 

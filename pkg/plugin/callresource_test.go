@@ -90,14 +90,14 @@ func TestAllowList(t *testing.T) {
 	for _, target := range []string{
 		"", "/", "label", "label/values", "label//values", "label/a", "label/a/b/values", "label/a/values/x", "labels/", "labels/x",
 		"../labels", "x/../labels", "./labels", "//labels", "loki/api/v1/labels", "index", "index/volume", "series/", "STATUS", "status/",
-		"query", "query_range", "push", "flush", "config", "metrics", "debug/pprof", "delete",
+		"check/", "count/", "last-seen/", "query", "query_range", "push", "flush", "config", "metrics", "debug/pprof", "delete",
 	} {
 		status, body := call(t, i, "GET", target)
 		require.Equal(t, 404, status, "%q %s", target, body)
 		require.JSONEq(t, `{"status":"error","message":"There is no such resource.","error":"There is no such resource."}`, body)
 	}
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "get"} {
-		for _, target := range []string{"labels", "series", "status", "label/a/values", "index/stats"} {
+		for _, target := range []string{"labels", "series", "status", "label/a/values", "index/stats", "check", "count", "last-seen"} {
 			status, _ := call(t, i, method, target)
 			require.Equal(t, 404, status, "%s %s", method, target)
 		}
@@ -236,7 +236,7 @@ func TestParseTime(t *testing.T) {
 
 // FuzzResource throws any path and parameters at the mux and expects an answer in JSON with a status that is meant.
 func FuzzResource(f *testing.F) {
-	for _, seed := range []string{"labels?start=1&end=2", "label/a%2Fb/values?query={a=\"b\"}", "series?match[]={}", "index/stats?since=1h&end=1.5", "..//x", "?%"} {
+	for _, seed := range []string{"labels?start=1&end=2", "label/a%2Fb/values?query={a=\"b\"}", "series?match[]={}", "check?query={a", "count?query={a=\"b\"}", "last-seen?query={a=\"b\"}", "index/stats?since=1h&end=1.5", "..//x", "?%"} {
 		f.Add("GET", seed)
 	}
 	_, i := newDefault(f)

@@ -59,6 +59,7 @@ func (p *Plugin) logsFrame(q *query, r *engine.Result) *data.Frame {
 		data.NewField("labels", nil, labelSets),
 		types,
 	)
+	incomplete := p.cutText(q, r, len(timestamps))
 	frame.Meta = &data.FrameMeta{
 		Type:                   data.FrameTypeLogLines,
 		TypeVersion:            data.FrameTypeVersion{0, 0}, // 0.0 keeps alerting from reading the frame as numbers
@@ -67,8 +68,11 @@ func (p *Plugin) logsFrame(q *query, r *engine.Result) *data.Frame {
 		Stats:                  queryStats(r.Stats),
 		Custom: customMeta{
 			Limit: q.shownLimit(len(timestamps)), SearchWords: q.words, StatKey: statBytesProcessed,
-			Error: joinSentences(p.cutText(q, r, len(timestamps))),
+			Error: joinSentences(incomplete),
 		},
+	}
+	for _, text := range incomplete { // panels show notices, Explore shows meta.custom.error
+		frame.AppendNotices(data.Notice{Severity: data.NoticeSeverityWarning, Text: text})
 	}
 	return frame
 }

@@ -122,6 +122,7 @@ func TestPartialAnswersSaySo(t *testing.T) {
 	r.Warnings = []string{"chunk 3 of block X is corrupt", "two.", "three", "four", "five"}
 	const want = "Partial answer: chunk 3 of block X is corrupt. Partial answer: two. Partial answer: three. 2 more warnings of this kind."
 	require.Equal(t, want, customOf(t, i.p.framesFromResult(rangeQuery(nil), r)[0]).Error)
+	require.Len(t, i.p.framesFromResult(rangeQuery(nil), r)[0].Meta.Notices, 4, "panels show these")
 	m := &engine.Result{Type: engine.ResultMatrix, Warnings: r.Warnings}
 	f := i.p.framesFromResult(rangeQuery(nil), m)
 	require.Equal(t, want, customOf(t, f[0]).Error)

@@ -36,7 +36,9 @@ type process struct {
 	names, values []string
 	sets          []labels.Labels
 	stats         storage.Stats
-	err           error // of the Querier
+	counts        []*storage.Counts
+	last          model.Timestamp // 0: never
+	err           error           // of the Querier
 }
 
 func (f *process) Exec(ctx context.Context, p engine.Params) (*engine.Result, error) {
@@ -65,8 +67,20 @@ func (f *process) Select(context.Context, model.TenantID, storage.SelectRequest)
 	panic("the plugin reads entries through the engine only")
 }
 
-func (f *process) Count(context.Context, model.TenantID, storage.CountRequest, func(*storage.Counts) error) (storage.ScanStats, error) {
-	panic("the plugin counts entries through the engine only")
+func (f *process) Count(_ context.Context, t model.TenantID, r storage.CountRequest, add func(*storage.Counts) error) (storage.ScanStats, error) {
+	if err := f.note(t, storage.Scope{Matchers: r.Matchers, Interval: r.Interval()}); err != nil {
+		return storage.ScanStats{}, err
+	}
+	for _, counts := range f.counts {
+		if err := add(counts); err != nil {
+			return storage.ScanStats{}, err
+		}
+	}
+	return storage.ScanStats{}, nil
+}
+
+func (f *process) LastSeen(_ context.Context, t model.TenantID, ms []*labels.Matcher) (last model.Timestamp, ok bool, err error) {
+	return f.last, f.last != 0, f.note(t, storage.Scope{Matchers: ms})
 }
 
 func (f *process) LabelNames(_ context.Context, t model.TenantID, s storage.Scope) ([]string, error) {

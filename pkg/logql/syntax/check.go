@@ -14,16 +14,16 @@ import (
 // check returns the first fault of the tree's meaning: of a node before those of its operands, left before right.
 func (p *parser) check(e Expr) error {
 	if fault := p.faults[e]; fault != nil {
-		return fault
+		return p.placed(e, fault)
 	}
 	switch e := e.(type) {
 	case *LogExpr:
-		return checkMatchers(e.Matchers)
+		return p.placed(e, checkMatchers(e.Matchers))
 	case *RangeAggregation:
-		return checkMatchers(e.Log.Matchers)
+		return p.placed(e, checkMatchers(e.Log.Matchers))
 	case *VectorAggregation:
 		if err := checkVectorGrouping(e); err != nil {
-			return err
+			return p.placed(e, err)
 		}
 		return p.check(e.Expr)
 	case *LabelReplace:

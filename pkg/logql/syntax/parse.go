@@ -27,6 +27,8 @@ func Parse(text string) (Expr, error) {
 	}
 	e, err := p.query()
 	if err != nil {
+		last := p.lastTaken() // an argument that cannot be used is refused right behind it
+		place(err, p.tokens[last].offset, p.endOf(last))
 		return nil, err
 	}
 	if err := p.check(e); err != nil {
@@ -80,6 +82,14 @@ type parser struct {
 	faults map[Expr]*ParseError
 	// stageFault is the first fault of a stage's argument, said when there is nothing else to say.
 	stageFault error
+	stageStart int        // offset of the stage that is being read
+	spans      []nodeSpan // of operands, to tell where a fault of the meaning is
+}
+
+// nodeSpan says which tokens a part of the query was read from.
+type nodeSpan struct {
+	e           Expr
+	first, last int
 }
 
 func newParser(text string) (*parser, error) {
@@ -157,6 +167,36 @@ func (p *parser) enter() (func(), error) {
 	return func() { p.depth-- }, nil
 }
 
+// lastTaken returns the index of the token before the current one.
+func (p *parser) lastTaken() int { return max(p.i-1, 0) }
+
+// endOf returns where the text of a token ends.
+func (p *parser) endOf(i int) int { return tokenEnd(p.text, p.tokens[i].offset) }
+
+// span returns the first and last token of a part of the query.
+func (p *parser) span(e Expr) (first, last int) {
+	if b, ok := e.(*Binary); ok {
+		first, _ = p.span(b.LHS)
+		_, last = p.span(b.RHS)
+		return first, last
+	}
+	for _, s := range p.spans {
+		if s.e == e {
+			return s.first, s.last
+		}
+	}
+	return 0, len(p.tokens) - 1
+}
+
+// placed says of a fault of the meaning which part of the query it is about.
+func (p *parser) placed(e Expr, err error) error {
+	if err != nil {
+		first, last := p.span(e)
+		place(err, p.tokens[first].offset, p.endOf(last))
+	}
+	return err
+}
+
 // fault notes what is wrong with the meaning of e; the first note about a node stays.
 func (p *parser) fault(e Expr, err error) {
 	var pe *ParseError
@@ -168,7 +208,8 @@ func (p *parser) fault(e Expr, err error) {
 
 // noteStage keeps the first fault of a stage's argument.
 func (p *parser) noteStage(err error) {
-	if p.stageFault == nil {
+	if p.stageFault == nil && err != nil {
+		place(err, p.stageStart, p.endOf(p.lastTaken()))
 		p.stageFault = err
 	}
 }

@@ -81,6 +81,15 @@ func (p *parser) operand() (Expr, error) {
 		return nil, err
 	}
 	defer leave()
+	first := p.i
+	e, err := p.operandAt()
+	if err == nil {
+		p.spans = append(p.spans, nodeSpan{e, first, p.lastTaken()})
+	}
+	return e, err
+}
+
+func (p *parser) operandAt() (Expr, error) {
 	switch p.cur().kind {
 	case kindOpenBrace:
 		return p.logExpr()

@@ -15,6 +15,7 @@ func (p *parser) stages(stages []Stage) ([]Stage, error) {
 	for {
 		var s Stage
 		var err error
+		p.stageStart = p.cur().offset
 		switch {
 		case p.atLineFilter():
 			s, err = p.lineFilter()
