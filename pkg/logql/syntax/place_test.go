@@ -33,10 +33,10 @@ func TestErrorPlaces(t *testing.T) {
 	f(`{app="api"} | json | regexp «"x"»`)
 	f(`{app="api"} | pattern «"x"» | json`)
 	f(`{app="api"} «| line_format "{{.a"» | json`)
-	f(`{app="api"} | json | «addr=ip("x"»)`)
+	f(`{app="api"} | json «| addr=ip("x")»`)
 	f(`sum(«rate({app=~".*"} | json [5m])») / 2`)
 	f(`sum(rate({a="b"}[1m])) / «sum_over_time({a="b"}[1m])»`)
-	f(`1 + «{a="b"} |= "x" and vector(1)»`)
+	f(`«1 + {a="b"} |= "x"» and vector(1)`)
 	f(`2 * «topk(rate({a="b"}[1m]))»`)
 }
 
