@@ -33,28 +33,36 @@ export function tokenize(text: string): Token[] {
   });
 }
 
-/** The text with variables and range offsets replaced by something of equal length that the grammar accepts. */
-function mask(text: string): string {
-  return tokenize(text)
-    .map(({ kind, from, to }) => {
-      const piece = text.slice(from, to);
-      if (kind !== 'code') {
-        return piece;
-      }
-      return piece
-        .replace(VARIABLE, (variable, offset: number) => placeholder(piece.slice(0, offset), variable.length))
-        .replace(
-          /(\])(\s+offset\s+-?\w+)/g,
-          (_, bracket: string, offset: string) => bracket + ' '.repeat(offset.length)
-        );
+/** The text with variables outside of strings replaced by something of equal length that can stand there. */
+export function maskVariables(text: string): string {
+  return mapCode(text, (piece) =>
+    piece.replace(VARIABLE, (variable, offset: number) => {
+      return placeholder(piece.slice(0, offset), piece.slice(offset + variable.length), variable.length);
     })
+  );
+}
+
+function mapCode(text: string, change: (piece: string) => string): string {
+  return tokenize(text)
+    .map(({ kind, from, to }) => (kind === 'code' ? change(text.slice(from, to)) : text.slice(from, to)))
     .join('');
 }
 
+/** The text with variables and range offsets replaced by something of equal length that the grammar accepts. */
+function mask(text: string): string {
+  return mapCode(maskVariables(text), (piece) =>
+    piece.replace(
+      /(\])(\s+offset\s+-?\w+)/g,
+      (_, bracket: string, offset: string) => bracket + ' '.repeat(offset.length)
+    )
+  );
+}
+
 /** What can stand where a variable stands: a duration in brackets, a number behind a comparison, else a name. */
-function placeholder(before: string, length: number): string {
-  if (/\[\s*$/.test(before) || /\boffset\s+$/.test(before)) {
-    return '1'.repeat(length - 1) + 's';
+function placeholder(before: string, after: string, length: number): string {
+  if (/\[\s*$/.test(before) || /\boffset\s+-?$/.test(before)) {
+    // Behind the variable may stand the unit: [${minutes}m].
+    return /^[a-z]/.test(after) ? '1'.padStart(length, '0') : '1s'.padStart(length, '0');
   }
   if (
     /([<>]=?|==|[-+*/%^(])\s*$/.test(before) &&
