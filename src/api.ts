@@ -1,6 +1,8 @@
 /** The store's read API as Grafana passes it on: Loki's paths, times in nanoseconds. */
 import type { TimeRange } from '@grafana/data';
 import type { CountList } from './counts';
+import { type CheckAnswer, checkedText, readProblems } from './logql/check';
+import type { SyntaxProblem } from './logql/parse';
 import type { SelectorStats, StoreStatus } from './types';
 
 type Params = Record<string, string | number>;
@@ -57,6 +59,27 @@ export class WoodshedApi {
     return readStatus(await this.get('status', {}));
   }
 
+  /** What is wrong with a query, in the words of a run. Each text is asked about once, so there is nothing to keep. */
+  async check(text: string): Promise<SyntaxProblem[]> {
+    return readProblems(text, readCheck(await this.getResource('check', { query: checkedText(text) })));
+  }
+
+  /** When a selector last had a line, at any time: null for never, undefined when the store cannot tell. */
+  async lastSeen(selector: string): Promise<number | null | undefined> {
+    const answer = await this.get('last-seen', { query: selector });
+    if (!isRecord(answer) || answer.known !== true) {
+      return undefined;
+    }
+    return typeof answer.lastSeen === 'string' ? Date.parse(answer.lastSeen) : null;
+  }
+
+  /** How many lines a logs query would have without its limit; undefined when the store would have to read them. */
+  async countLines(expr: string, range: TimeRange): Promise<number | undefined> {
+    const [start, end] = [range.from, range.to].map((time) => `${time.valueOf()}000000`);
+    const answer = await this.get('count', { query: expr, start, end });
+    return isRecord(answer) && answer.counted === true ? Number(answer.entries) : undefined;
+  }
+
   /** The `data` of an answer; absent means that nothing was found. */
   private async data(path: string, params: Params): Promise<unknown> {
     const answer = await this.get(path, params);
@@ -79,6 +102,16 @@ export class WoodshedApi {
     this.cache.set(key, { until: this.now() + CACHE_MS, answer });
     return answer;
   }
+}
+
+function readCheck(json: unknown): CheckAnswer {
+  const answer = isRecord(json) ? json : {};
+  const [line, column, endLine, endColumn] = ['line', 'column', 'endLine', 'endColumn'].map(
+    (name) => Number(answer[name]) || 1
+  );
+  const error = typeof answer.error === 'string' ? answer.error : '';
+  const hint = typeof answer.hint === 'string' ? answer.hint : '';
+  return { ok: error === '', error, hint, line, column, endLine, endColumn };
 }
 
 /** Reads a status from JSON; what is missing is zero. */

@@ -47,6 +47,7 @@ import { exploreDirection } from './explore/sortOrder';
 import { SUPPLEMENTARY_TYPES, supplementaryQuery } from './explore/supplementary';
 import { withInstantTables } from './instantTable';
 import type { LabelSource } from './logql/completion';
+import { displayText } from './logql/display';
 import { interpolate, type Replace } from './logql/interpolate';
 import { addLabelFilter, addLineFilter, hasLabelFilter, toggleLabelFilter } from './logql/modify';
 import { isBlank } from './logql/parse';
@@ -108,7 +109,7 @@ export class WoodshedDatasource
   }
 
   getQueryDisplayText(query: WoodshedQuery): string {
-    return isStatsQuery(query) ? statsQueryText(query) : query.expr;
+    return isStatsQuery(query) ? statsQueryText(query) : displayText(query);
   }
 
   filterQuery(query: WoodshedQuery): boolean {

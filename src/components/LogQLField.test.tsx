@@ -1,6 +1,7 @@
 import { render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import React, { useState } from 'react';
+import type { SyntaxProblem } from '../logql/parse';
 import { fakeMonaco } from '../testing/fakeMonaco';
 import { LogQLField } from './LogQLField';
 
@@ -11,7 +12,9 @@ jest.mock('@grafana/ui', () => ({
 
 const source = { labelNames: async () => ['app'], labelValues: async () => ['api'] };
 
-function setup(initial: string, keep = true) {
+const NONE: SyntaxProblem[] = [];
+
+function setup(initial: string, keep = true, problemsOf: (text: string) => SyntaxProblem[] = () => NONE) {
   const calls = { change: [] as string[], blur: [] as string[], run: [] as string[] };
   let setFromOutside: (value: string) => void = () => {};
   function Host() {
@@ -21,6 +24,7 @@ function setup(initial: string, keep = true) {
       <LogQLField
         value={value}
         source={source}
+        problems={problemsOf(value)}
         onChange={(text) => {
           calls.change.push(text);
           if (keep) {
@@ -84,8 +88,9 @@ describe('LogQLField', () => {
     expect(field()).toHaveValue('a');
   });
 
-  it('underlines what does not parse', () => {
-    const { set } = setup('{a="b"} |= oops');
+  it('underlines what is wrong', () => {
+    const oops = [{ from: 11, to: 15, message: 'oops' }];
+    const { set } = setup('{a="b"} |= oops', true, (text) => (text.endsWith('oops') ? oops : NONE));
     expect(fakeMonaco.markers).toEqual([expect.objectContaining({ startColumn: 12, endColumn: 16 })]);
     set('{a="b"} |= "fine"');
     expect(fakeMonaco.markers).toEqual([]);

@@ -3,11 +3,14 @@ import type { GrafanaTheme2 } from '@grafana/data';
 import { type Monaco, type MonacoEditor, ReactMonacoEditor, useStyles2 } from '@grafana/ui';
 import React, { useEffect, useRef, useState } from 'react';
 import type { LabelSource } from '../logql/completion';
+import type { SyntaxProblem } from '../logql/parse';
 import { LANGUAGE_ID, markProblems, registerLanguage, setCompletionSource, smallestEdit } from './logqlLanguage';
 
 interface Props {
   value: string;
   source: LabelSource;
+  /** What is wrong with the value. */
+  problems: SyntaxProblem[];
   /** Every change that is typed. */
   onChange: (text: string) => void;
   onBlur: (text: string) => void;
@@ -15,18 +18,19 @@ interface Props {
   onRun: (text: string) => void;
 }
 
-const PLACEHOLDER = '{app="api"} |= "timeout"   (Shift+Enter runs the query)';
+const PLACEHOLDER = '{app="api"} |= "timeout"   (Shift+Enter runs the query, Ctrl+Space completes)';
 const ECHOES_MAX = 100; // Typed texts that have not come back yet; more than a person types between two renders.
 
 /** The LogQL text. Monaco owns it while a person types; a value from outside is applied as the smallest edit. */
-export function LogQLField({ value, source, onChange, onBlur, onRun }: Props) {
+export function LogQLField({ value, source, problems, onChange, onBlur, onRun }: Props) {
   const styles = useStyles2(getStyles);
   const [height, setHeight] = useState<number>();
   const editorRef = useRef<MonacoEditor | null>(null);
+  const monacoRef = useRef<Monaco | null>(null);
   const echoes = useRef<string[]>([]);
-  const latest = useRef({ value, source, onChange, onBlur, onRun });
+  const latest = useRef({ value, source, problems, onChange, onBlur, onRun });
   useEffect(() => {
-    latest.current = { value, source, onChange, onBlur, onRun };
+    latest.current = { value, source, problems, onChange, onBlur, onRun };
   });
 
   useEffect(() => {
@@ -40,17 +44,24 @@ export function LogQLField({ value, source, onChange, onBlur, onRun }: Props) {
     }
   }, [value]);
 
+  // Behind the effect above: marks belong to the text that was applied.
+  useEffect(() => {
+    const model = editorRef.current?.getModel();
+    // While a person types on, the text in the editor is newer than what is known of it; the next render marks that one.
+    if (monacoRef.current && model && model.getValue() === value) {
+      markProblems(monacoRef.current, model, problems);
+    }
+  }, [value, problems]);
+
   const onMount = (editor: MonacoEditor, monaco: Monaco) => {
     const model = editor.getModel();
     if (!model) {
       return;
     }
     editorRef.current = editor;
+    monacoRef.current = monaco;
     setCompletionSource(model, () => latest.current.source);
-    markProblems(monaco, model);
-    editor.onDidChangeModelContent(() => {
-      markProblems(monaco, model);
-    });
+    markProblems(monaco, model, latest.current.problems);
     editor.onDidBlurEditorWidget(() => latest.current.onBlur(editor.getValue()));
     editor.onDidContentSizeChange(() => setHeight(editor.getContentHeight()));
     setHeight(editor.getContentHeight());
@@ -118,6 +129,7 @@ const EDITOR_OPTIONS = {
   overviewRulerBorder: false,
   overviewRulerLanes: 0,
   padding: { top: 5, bottom: 6 },
+  quickSuggestions: { other: true, strings: true, comments: false },
   renderLineHighlight: 'none',
   scrollBeyondLastLine: false,
   scrollbar: { vertical: 'hidden', alwaysConsumeMouseWheel: false, horizontal: 'hidden' },

@@ -4,16 +4,21 @@ import React, { useCallback, useEffect, useMemo, useReducer, useRef } from 'reac
 import { pushUrl } from '../api';
 import type { WoodshedDatasource } from '../datasource';
 import { useSortOrder } from '../explore/sortOrder';
-import { findProblems, isBlank } from '../logql/parse';
-import { printSelector, readMatchers, readSelectors } from '../logql/selector';
-import type { SelectorStats, WoodshedOptions, WoodshedQuery } from '../types';
+import { answerLabels } from '../logql/answer';
+import { isBlank } from '../logql/parse';
+import type { WoodshedOptions, WoodshedQuery } from '../types';
+import { AnswerNotices } from './AnswerNotices';
 import { QueryRows } from './builder/QueryRows';
 import { EmptyStore } from './EmptyStore';
 import { LogQLField } from './LogQLField';
+import { NoStream } from './NoStream';
 import { Notice } from './Notice';
 import { QueryOptions } from './QueryOptions';
+import { askStats } from './selectorStats';
 import { StoreNotices } from './StoreNotices';
 import { useAnswer } from './useAnswer';
+import { useExampleRun } from './examples';
+import { useProblems } from './useProblems';
 import { useSettled } from './useSettled';
 
 type Props = QueryEditorProps<WoodshedDatasource, WoodshedQuery, WoodshedOptions>;
@@ -21,7 +26,7 @@ type Props = QueryEditorProps<WoodshedDatasource, WoodshedQuery, WoodshedOptions
 const TYPING_PAUSE_MS = 600; // A half-typed text is not wrong yet; its mark in the field is enough.
 
 /** One query, twice: the picker row and the text. The text decides; the picker shows and edits its first selector. */
-export function QueryEditor({ datasource, query, range, app, onChange, onRunQuery }: Props) {
+export function QueryEditor({ datasource, query, range, data, app, onChange, onRunQuery }: Props) {
   const expr = query.expr ?? '';
   const { draft, setDraft, send } = useDraft(expr, (text) => onChange({ ...query, expr: text }));
   const from = range?.from.valueOf();
@@ -29,7 +34,9 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
   // A range is a new object in each render; what it means is two numbers.
   // eslint-disable-next-line react-hooks/exhaustive-deps
   const timeRange = useMemo(() => range ?? getDefaultTimeRange(), [from, to]);
+  const { refId } = query;
   const source = useMemo(() => datasource.labelSource(timeRange), [datasource, timeRange]);
+  const fieldSource = { ...source, answerLabels: () => answerLabels(data, refId) };
   // Asked again with each new range: a store that was starting, or empty, is soon not.
   const status = useAnswer(
     useCallback(() => datasource.api.status(), [datasource]),
@@ -37,9 +44,13 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
   );
   const stats = useAnswer(useCallback(() => askStats(datasource, expr, timeRange), [datasource, expr, timeRange]));
   useSortOrder({ app, query, onChange, onRunQuery });
-  const problems = findProblems(draft);
+  const problems = useProblems(
+    draft,
+    useCallback((text: string) => datasource.api.check(text), [datasource])
+  );
   const settled = useSettled(draft, TYPING_PAUSE_MS);
   const ran = useRef(expr);
+  useExampleRun(expr, onRunQuery);
 
   const run = (text: string) => {
     ran.current = text;
@@ -56,7 +67,7 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
   };
 
   const onBlur = (text: string) => {
-    if (text !== ran.current && !isBlank(text) && findProblems(text).length === 0) {
+    if (text !== ran.current && !isBlank(text) && problems.length === 0) {
       run(text);
     } else if (text !== expr) {
       send(text);
@@ -66,17 +77,34 @@ export function QueryEditor({ datasource, query, range, app, onChange, onRunQuer
   return (
     <Stack direction="column" gap={1}>
       <QueryRows {...{ datasource, query, onChange, onPick }} expr={draft} range={timeRange} onRun={run} />
-      <LogQLField value={draft} source={source} onChange={setDraft} onBlur={onBlur} onRun={run} />
+      <LogQLField
+        value={draft}
+        source={fieldSource}
+        problems={problems}
+        onChange={setDraft}
+        onBlur={onBlur}
+        onRun={run}
+      />
       {settled && problems[0] && <Notice severity="error">{problems[0].message}</Notice>}
-      {stats?.streams === 0 && status?.entries !== 0 && (
-        <Notice severity="info">No stream matches {printSelector(readMatchers(expr))} in this time range.</Notice>
-      )}
+      {status?.entries !== 0 &&
+        stats?.unmatched.map((selector) => (
+          <NoStream
+            key={selector.asked}
+            api={datasource.api}
+            selector={selector}
+            range={timeRange}
+            app={app}
+            refId={refId}
+            expr={expr}
+          />
+        ))}
+      <AnswerNotices api={datasource.api} data={data} refId={refId} />
       <QueryOptions
         query={{ ...query, expr: draft }}
         maxLines={datasource.maxLines}
         rowsMax={status?.rowsMax}
         followsExplore={app === CoreApp.Explore}
-        stats={stats}
+        stats={stats?.total}
         onChange={onChange}
         onRunQuery={onRunQuery}
       />
@@ -134,23 +162,4 @@ function useDraft(expr: string, onSend: (text: string) => void) {
       onSend(text);
     },
   };
-}
-
-/** What the selectors of a query would read, all together; undefined when there is nothing to ask. */
-async function askStats(
-  datasource: WoodshedDatasource,
-  expr: string,
-  range: ReturnType<typeof getDefaultTimeRange>
-): Promise<SelectorStats | undefined> {
-  const selectors = new Set(readSelectors(expr).flatMap((matchers) => datasource.selectorText(matchers) ?? []));
-  if (selectors.size === 0) {
-    return undefined;
-  }
-  const answers = await Promise.all(Array.from(selectors, (selector) => datasource.api.stats(range, selector)));
-  return answers.reduce((sum, stats) => ({
-    streams: sum.streams + stats.streams,
-    chunks: sum.chunks + stats.chunks,
-    entries: sum.entries + stats.entries,
-    bytes: sum.bytes + stats.bytes,
-  }));
 }

@@ -33,13 +33,13 @@ const open = () => userEvent.click(screen.getByRole('button', { name: 'Options' 
 describe('QueryOptions', () => {
   it('says in one line how the query runs', () => {
     setup({});
-    expect(screen.getByText('Type: Range · Lines: 1000 · Newest first')).toBeInTheDocument();
+    expect(screen.getByText('Type: Range · Lines: 1000 · Newest first · Step: auto')).toBeInTheDocument();
     expect(screen.getByRole('button', { name: 'Options' })).toHaveAttribute('aria-expanded', 'false');
   });
 
   it('says it for what is set', () => {
     setup({ maxLines: 20, direction: 'forward' });
-    expect(screen.getByText('Type: Range · Lines: 20 · Oldest first')).toBeInTheDocument();
+    expect(screen.getByText('Type: Range · Lines: 20 · Oldest first · Step: auto')).toBeInTheDocument();
   });
 
   it('says it for metric queries', () => {
@@ -49,7 +49,7 @@ describe('QueryOptions', () => {
 
   it('follows the order of Explore until it is told otherwise', async () => {
     const { changes, user } = setup({}, { followsExplore: true });
-    expect(screen.getByText('Type: Range · Lines: 1000 · Order: as shown')).toBeInTheDocument();
+    expect(screen.getByText('Type: Range · Lines: 1000 · Order: as shown · Step: auto')).toBeInTheDocument();
     await open();
     expect(screen.getByRole('radio', { name: 'Newest first' })).not.toBeChecked();
     await user.click(screen.getByRole('radio', { name: 'Oldest first' }));
@@ -86,7 +86,7 @@ describe('QueryOptions', () => {
   it('warns only when all those bytes have to be read', () => {
     const stats = { streams: 1, chunks: 9, entries: 9, bytes: 40e9 };
     setup({ expr: '{a="b"} |= "x"' }, { stats });
-    expect(screen.getByLabelText(/40 GB, 1 stream.*may be slow/)).toBeInTheDocument();
+    expect(screen.getByLabelText(/40 GB, 1 stream.*will be slow.*Pick more labels/)).toBeInTheDocument();
     cleanup();
     setup({ expr: '{a="c"}' }, { stats });
     expect(screen.getByText('≈ 40 GB, 1 stream')).not.toHaveAttribute('aria-label');

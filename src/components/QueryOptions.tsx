@@ -80,34 +80,19 @@ export function QueryOptions({
             />
           </InlineField>
           {isMetric ? (
-            <>
-              <InlineField
-                label="Step"
-                labelWidth={12}
-                tooltip="Time between two points, such as 30s or 5m. Empty: as many points as the panel has pixels."
-              >
-                <CommittedInput
-                  label="Step"
-                  placeholder="auto"
-                  key={query.step}
-                  value={query.step ?? ''}
-                  onCommit={(step) => change({ step: step.trim() || undefined })}
-                />
-              </InlineField>
-              <InlineField
+            <InlineField
+              label="Legend"
+              labelWidth={12}
+              tooltip="Name of a series, such as {{app}}. Empty: all its labels."
+            >
+              <CommittedInput
                 label="Legend"
-                labelWidth={12}
-                tooltip="Name of a series, such as {{app}}. Empty: all its labels."
-              >
-                <CommittedInput
-                  label="Legend"
-                  placeholder="{{label}}"
-                  key={query.legendFormat}
-                  value={query.legendFormat ?? ''}
-                  onCommit={(legendFormat) => change({ legendFormat: legendFormat || undefined })}
-                />
-              </InlineField>
-            </>
+                placeholder="{{label}}"
+                key={query.legendFormat}
+                value={query.legendFormat ?? ''}
+                onCommit={(legendFormat) => change({ legendFormat: legendFormat || undefined })}
+              />
+            </InlineField>
           ) : (
             <>
               <InlineField label="Lines" labelWidth={12} tooltip={linesTooltip(rowsMax)}>
@@ -130,24 +115,33 @@ export function QueryOptions({
               </InlineField>
             </>
           )}
+          <InlineField label="Step" labelWidth={12} tooltip={isMetric ? STEP_OF_POINTS : STEP_OF_BARS}>
+            <CommittedInput
+              label="Step"
+              placeholder="auto"
+              key={`step ${query.step}`}
+              value={query.step ?? ''}
+              onCommit={(step) => change({ step: step.trim() || undefined })}
+            />
+          </InlineField>
         </div>
       )}
     </div>
   );
 }
 
+const STEP_OF_POINTS = 'Time between two points, such as 30s or 5m. Empty: as many points as the panel has pixels.';
+const STEP_OF_BARS = 'Width of the bars above the lines in Explore, such as 30s or 5m. Empty: as the space allows.';
+
 function summarize(query: WoodshedQuery, maxLines: number, followsExplore: boolean, isMetric: boolean): string {
   const type = `Type: ${query.queryType === 'instant' ? 'Instant' : 'Range'}`;
+  const step = `Step: ${query.step ?? 'auto'}`;
   if (isMetric) {
-    return [
-      type,
-      `Step: ${query.step ?? 'auto'}`,
-      ...(query.legendFormat ? [`Legend: ${query.legendFormat}`] : []),
-    ].join(' · ');
+    return [type, step, ...(query.legendFormat ? [`Legend: ${query.legendFormat}`] : [])].join(' · ');
   }
   const order = DIRECTIONS.find(({ value }) => value === query.direction)?.label;
   const byDefault = followsExplore ? 'Order: as shown' : 'Newest first';
-  return [type, `Lines: ${query.maxLines ?? maxLines}`, order ?? byDefault].join(' · ');
+  return [type, `Lines: ${query.maxLines ?? maxLines}`, order ?? byDefault, step].join(' · ');
 }
 
 function linesTooltip(rowsMax: number): string {
@@ -166,10 +160,10 @@ function Estimate({ expr, stats }: { expr: string; stats: SelectorStats }) {
   if (stats.bytes < SLOW_BYTES || !readsLines(expr)) {
     return <span className={styles.estimate}>{text}</span>;
   }
-  const why = `This reads up to ${formatBytes(stats.bytes)} of lines and may be slow. Pick more labels or a shorter time range.`;
+  const why = `This query will be slow: it may read ${formatBytes(stats.bytes)} of lines. Pick more labels or a shorter time range.`;
   return (
     <Tooltip content={why}>
-      <span className={styles.slow} tabIndex={0} aria-label={`${text}. ${why}`}>
+      <span className={styles.slow} role="note" tabIndex={0} aria-label={`${text}. ${why}`}>
         <Icon name="exclamation-triangle" /> {text}
       </span>
     </Tooltip>

@@ -2,7 +2,7 @@
 import { languageConfiguration, monarchlanguage } from '@grafana/monaco-logql';
 import type { Monaco, monacoTypes } from '@grafana/ui';
 import { complete, type Completion, type LabelSource, findSituation } from '../logql/completion';
-import { findProblems } from '../logql/parse';
+import type { SyntaxProblem } from '../logql/parse';
 
 export const LANGUAGE_ID = 'woodshed-logql';
 
@@ -26,7 +26,7 @@ export function registerLanguage(monaco: Monaco): void {
   monaco.languages.setLanguageConfiguration(LANGUAGE_ID, languageConfiguration);
   monaco.languages.setMonarchTokensProvider(LANGUAGE_ID, monarchlanguage);
   monaco.languages.registerCompletionItemProvider(LANGUAGE_ID, {
-    triggerCharacters: ['{', ',', '[', '(', '=', '~', ' ', '"', '|'],
+    triggerCharacters: ['{', ',', '[', '(', '=', '~', ' ', '"', '`', '|', '.'],
     provideCompletionItems: async (model, position) => {
       const source = sources.get(model);
       return { suggestions: source ? await suggest(monaco, model, position, source()) : [] };
@@ -79,9 +79,9 @@ function kindOf(kinds: Kinds, { kind }: Completion): monacoTypes.languages.Compl
   }
 }
 
-/** Underlines what does not parse. */
-export function markProblems(monaco: Monaco, model: Model): void {
-  const markers = findProblems(model.getValue()).map(({ from, to, message }) => {
+/** Underlines what is wrong with a text. */
+export function markProblems(monaco: Monaco, model: Model, problems: SyntaxProblem[]): void {
+  const markers = problems.map(({ from, to, message }) => {
     // A mark needs a width: at the end of the text it covers the last character.
     const start = model.getPositionAt(from === to ? Math.max(0, from - 1) : from);
     const end = model.getPositionAt(to);

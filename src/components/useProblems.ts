@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { sureProblems } from '../logql/check';
 import { isBlank, type SyntaxProblem } from '../logql/parse';
 
@@ -34,5 +34,6 @@ export function useProblems(text: string, check: Check): SyntaxProblem[] {
       clearTimeout(timer);
     };
   }, [text, check]);
-  return checked?.text === text ? checked.problems : sureProblems(text);
+  const sure = useMemo(() => sureProblems(text), [text]);
+  return checked?.text === text ? checked.problems : sure;
 }

@@ -9,7 +9,7 @@ export const SUPPLEMENTARY_TYPES = [SupplementaryQueryType.LogsVolume, Supplemen
 
 export function supplementaryQuery(
   options: SupplementaryQueryOptions,
-  { expr, refId, datasource, hide }: WoodshedQuery
+  { expr, refId, datasource, hide, step }: WoodshedQuery
 ): WoodshedQuery | undefined {
   if (hide || !expr) {
     return undefined;
@@ -23,6 +23,7 @@ export function supplementaryQuery(
           datasource,
           queryType: 'range',
           expr: volume,
+          step,
           legendFormat: '{{detected_level}}',
           supportingQueryType: 'logsVolume',
         };
