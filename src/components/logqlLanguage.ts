@@ -1,7 +1,7 @@
 /** LogQL in Monaco: colours, completion and error marks. Grafana's Monaco is shared by all editors of a page. */
 import { languageConfiguration, monarchlanguage } from '@grafana/monaco-logql';
 import type { Monaco, monacoTypes } from '@grafana/ui';
-import { complete, type Completion, type LabelSource, findSituation } from '../logql/completion';
+import type { Completion, LabelSource } from '../logql/completion';
 import type { SyntaxProblem } from '../logql/parse';
 
 export const LANGUAGE_ID = 'woodshed-logql';
@@ -40,6 +40,8 @@ async function suggest(
   position: monacoTypes.Position,
   source: LabelSource
 ): Promise<monacoTypes.languages.CompletionItem[]> {
+  // Loaded with the first completion: most people who look at a dashboard never type.
+  const { complete, findSituation } = await import('../logql/completion');
   const cursor = model.getOffsetAt(position);
   const situation = findSituation(model.getValue(), cursor);
   if (situation.at === 'nowhere') {

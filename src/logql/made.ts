@@ -30,9 +30,9 @@ export function madeLabels(pipeline: string): string[] {
     switch (name) {
       case 'json':
       case 'logfmt':
-        return listed(rest, /^([\p{L}_][\p{L}\p{N}_]*)\s*(?:=|$)/u);
+        return listed(rest, /^([a-zA-Z_\u0080-\uffff][\w\u0080-\uffff]*)\s*(?:=|$)/);
       case 'label_format':
-        return listed(rest, /^([\p{L}_][\p{L}\p{N}_]*)\s*=/u);
+        return listed(rest, /^([a-zA-Z_\u0080-\uffff][\w\u0080-\uffff]*)\s*=/);
       case 'regexp':
         return Array.from((literal ? unquote(literal) : '').matchAll(/\(\?P?<(\w+)>/g), (match) => match[1]);
       case 'pattern':

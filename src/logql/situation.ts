@@ -122,7 +122,7 @@ function inString({ text, code, open }: Pick<Place, 'text' | 'code' | 'open'>, l
 
 /** A value that a label is compared with. In a selector the labels beside it narrow the values, behind it all of them do. */
 function valueSituation(text: string, code: string, from: number, quoted: boolean, selector?: number): Situation {
-  const match = /([\p{L}_][\p{L}\p{N}_]*)\s*(=~|!~|!=|=)\s*$/u.exec(code);
+  const match = /([a-zA-Z_\u0080-\uffff][\w\u0080-\uffff]*)\s*(=~|!~|!=|=)\s*$/.exec(code);
   if (!match || !isMatchOperator(match[2])) {
     return { at: 'nowhere' };
   }
@@ -241,7 +241,7 @@ function filterSituation({ text, upTo, from, gap }: Place, stage: string, ranged
   if (/(=~|!~|!=|[^=!<>]=)$/.test(stage)) {
     return valueSituation(text, upTo, from, false);
   }
-  if (gap && /(^|\b(and|or)\s+|[,(]\s*)[\p{L}_][\p{L}\p{N}_]*$/iu.test(stage)) {
+  if (gap && /(^|\b(and|or)\s+|[,(]\s*)[a-zA-Z_\u0080-\uffff][\w\u0080-\uffff]*$/i.test(stage)) {
     return { at: 'comparison', from };
   }
   return gap && /["\w)]$/.test(stage) ? { at: 'join', from, ranged } : { at: 'nowhere' };
