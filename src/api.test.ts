@@ -38,6 +38,31 @@ describe('WoodshedApi', () => {
     expect(await setup({}).api.stats(range, '{a="b"}')).toEqual({ streams: 0, chunks: 0, entries: 0, bytes: 0 });
   });
 
+  it('asks what is wrong with a query, with placeholders for variables', async () => {
+    const refused = { ok: false, error: 'parse error', hint: 'do this', line: 1, column: 8, endLine: 1, endColumn: 9 };
+    const { api, getResource } = setup(refused);
+    expect(await api.check('rate({a=x}[$__auto])')).toEqual([{ from: 7, to: 8, message: 'parse error (do this)' }]);
+    expect(getResource).toHaveBeenLastCalledWith('check', { query: 'rate({a=x}[000001s])' });
+    expect(await setup({ ok: true, kind: 'logs' }).api.check('{a="b"}')).toEqual([]);
+    expect(await setup('nonsense').api.check('{a="b"}')).toEqual([]);
+  });
+
+  it('asks when a selector was last seen', async () => {
+    const { api, getResource } = setup({ known: true, lastSeen: '2026-01-02T03:04:05.678Z' });
+    expect(await api.lastSeen('{a="b"}')).toBe(from.valueOf());
+    expect(getResource).toHaveBeenLastCalledWith('last-seen', { query: '{a="b"}' });
+    expect(await setup({ known: true }).api.lastSeen('{a="b"}')).toBeNull();
+    expect(await setup({ known: false }).api.lastSeen('{a="b"}')).toBeUndefined();
+  });
+
+  it('asks how many lines there are, in exactly the range of the query', async () => {
+    const { api, getResource } = setup({ counted: true, entries: 48210 });
+    expect(await api.countLines('{a="b"}', range)).toBe(48210);
+    const exact = { query: '{a="b"}', start: '1767323045678000000', end: '1767326645678000000' };
+    expect(getResource).toHaveBeenLastCalledWith('count', exact);
+    expect(await setup({ counted: false, entries: 0 }).api.countLines('{a="b"} |= "x"', range)).toBeUndefined();
+  });
+
   it('asks the same question once for a while', async () => {
     const { api, getResource, later } = setup({ data: [] });
     await Promise.all([api.labelNames(range), api.labelNames(range)]);
