@@ -97,7 +97,9 @@ test('shows examples that run', async ({ explorePage, page, readProvisionedDataS
     await expect(page.getByRole('heading', { name: group, exact: true })).toBeVisible();
   }
   // Each example is a query that the store accepts.
-  for (const example of await page.getByRole('button', { name: /^Run [{a-z]/ }).allTextContents()) {
+  for (const example of await page.getByRole('button', { name: /^Run .*[{]/ }).allTextContents()) {
+    // A window that the page fills in is any window here.
+    const query = example.replace('$__auto', '5m');
     const answer = await page.request.get(`/api/datasources/uid/${uid}/resources/check`, {
       params: { query: example },
     });
@@ -201,19 +203,26 @@ test('says what is missing from an answer, and why', async ({ explorePage, page,
   await expect(page.getByRole('alert').filter({ hasText: text })).toBeVisible();
 });
 
-test('says which pushes were refused', async ({ explorePage, page, readProvisionedDataSource }) => {
-  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
-  const future = Date.now() + 8 * 3_600_000;
+/** Pushes one line that the store refuses because of its time. */
+async function pushRefused(timeMS: number): Promise<void> {
   const response = await fetch(`${process.env.WOODSHED_PUSH_URL}/loki/api/v1/push`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({
-      streams: [{ stream: { run: newRun() }, values: [[`${future}000000`, 'from the future']] }],
+      streams: [{ stream: { run: newRun() }, values: [[`${timeMS}000000`, 'of another time']] }],
     }),
   });
   expect(response.status).toBe(400);
+}
+
+test('says which pushes were refused', async ({ explorePage, page, readProvisionedDataSource }) => {
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+  await pushRefused(Date.now() + 8 * 3_600_000);
+  await pushRefused(Date.now() - 30 * DAY_MS); // reject_old_samples is on, and reject_old_samples_max_age is a week.
   await openExplore(explorePage, uid, '');
-  await expect(page.getByText(/entr(y|ies) (was|were) refused in the last 15 minutes: .*in the future/)).toBeVisible();
+  const refused = 'entr(y|ies) (was|were) refused in the last 15 minutes';
+  await expect(page.getByText(new RegExp(`${refused}: .*in the future`))).toBeVisible();
+  await expect(page.getByText(new RegExp(`${refused}: .*in the past`))).toBeVisible();
 });
 
 test('has a snippet for each agent, to copy', async ({ context, explorePage, page, readProvisionedDataSource }) => {

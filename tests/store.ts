@@ -82,6 +82,7 @@ export function queryField(page: Page): Locator {
 export async function typeQuery(page: Page, text: string): Promise<void> {
   await queryField(page).locator('.view-lines').click();
   await page.keyboard.press('ControlOrMeta+A');
+  await page.keyboard.press('Delete'); // A brace typed over a selection would enclose it.
   await page.keyboard.insertText(text);
 }
 
