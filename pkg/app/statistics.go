@@ -74,7 +74,7 @@ type measuredExecutor struct {
 
 func newMeasuredExecutor(e engine.Executor, r prometheus.Registerer) *measuredExecutor {
 	f := promauto.With(r)
-	return &measuredExecutor{
+	m := &measuredExecutor{
 		Executor: e,
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "woodshed_query_duration_seconds", Help: "Time of queries from Grafana and over HTTP, by kind: logs or metric.",
@@ -84,6 +84,13 @@ func newMeasuredExecutor(e engine.Executor, r prometheus.Registerer) *measuredEx
 			Name: "woodshed_query_errors_total", Help: "Queries that failed, by kind and cause: query (its text or a limit), timeout, cancelled, store.",
 		}, []string{"kind", "cause"}),
 	}
+	for _, kind := range []string{"logs", "metric"} { // what is counted exists from the start
+		m.seconds.WithLabelValues(kind)
+		for _, cause := range []string{"query", "timeout", "cancelled", "store"} {
+			m.failures.WithLabelValues(kind, cause)
+		}
+	}
+	return m
 }
 
 // Exec implements engine.Executor.

@@ -104,6 +104,7 @@ func (h *History) Run(ctx context.Context, ready <-chan struct{}) {
 		}
 		select {
 		case <-ctx.Done():
+			h.sampleLast()
 			h.save()
 			return
 		case <-tick.C:
@@ -118,6 +119,16 @@ func (h *History) sample() {
 	defer h.mu.Unlock()
 	for i := range tiers {
 		h.recordLocked(i, now)
+	}
+}
+
+// sampleLast keeps what was counted since the last sample, although its step has not passed: the next process begins there.
+func (h *History) sampleLast() {
+	now := h.take(0)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.times[0]); n == 0 || now > h.times[0][n-1] {
+		h.appendLocked(0, now)
 	}
 }
 
@@ -189,6 +200,10 @@ func (h *History) recordLocked(i int, now int64) {
 	if n := len(h.times[i]); n > 0 && now/step <= h.times[i][n-1]/step {
 		return
 	}
+	h.appendLocked(i, now)
+}
+
+func (h *History) appendLocked(i int, now int64) {
 	excess := max(len(h.times[i])+1-tiers[i].count, 0)
 	h.times[i] = append(slices.Delete(h.times[i], 0, excess), now)
 	for _, s := range h.series {

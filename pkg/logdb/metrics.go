@@ -7,6 +7,12 @@ import (
 	"github.com/woodshed-logs/woodshed/pkg/logdb/head"
 )
 
+// Why retention removes a block.
+const (
+	removedByAge   = "age"
+	removedByBytes = "bytes"
+)
+
 type metrics struct {
 	entries, duplicates, bytes prometheus.Counter
 	streamsCreated             prometheus.Counter
@@ -99,7 +105,22 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 	for by, name := range skipNames {
 		m.chunksSkipped[by] = skipped.WithLabelValues(name)
 	}
+	m.begin()
 	return m
+}
+
+// begin makes what is counted by label exist from the start: a rate of something that appears with 1 misses the first.
+func (m *metrics) begin() {
+	for _, v := range []*prometheus.CounterVec{m.removedBlocks, m.removedEntries, m.removedBytes} {
+		for _, reason := range []string{removedByAge, removedByBytes} {
+			v.WithLabelValues(reason)
+		}
+	}
+	for _, v := range []*prometheus.CounterVec{m.flushes, m.compactions} {
+		for _, result := range []string{"ok", "error"} {
+			v.WithLabelValues(result)
+		}
+	}
 }
 
 func (m *metrics) applied(a head.Added) {

@@ -131,7 +131,7 @@ func (db *DB) retainByAge(t *tenant) error {
 			over = append(over, h)
 		}
 	}
-	_, err := db.removeBlocks(t, "age", over)
+	_, err := db.removeBlocks(t, removedByAge, over)
 	return errors.Join(append(errs, err)...)
 }
 
@@ -206,7 +206,7 @@ func (db *DB) retainBySize() error {
 		if total <= db.cfg.RetentionBytes {
 			break
 		}
-		removed, err := db.removeBlocks(c.t, "bytes", []*blockHandle{c.h})
+		removed, err := db.removeBlocks(c.t, removedByBytes, []*blockHandle{c.h})
 		errs = append(errs, err)
 		if removed { // even if it waits to be moved away: the next one must not go in its place
 			total -= c.h.meta.Bytes()

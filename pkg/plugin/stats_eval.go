@@ -323,6 +323,8 @@ func (q *statQuery) finish(g *group, a axis) []engine.Series {
 				g.sum[n] = math.NaN()
 			}
 		}
+	case q.mode == modeIncrease && q.split != splitNone && !slices.ContainsFunc(g.sum, func(v float64) bool { return v > 0 }):
+		return nil // a reason for which nothing happened is no part of the answer
 	case q.mode == modeRate || q.mode == modeIncrease:
 		for n, v := range g.sum {
 			if v < 0 { // of a difference of two counters that are read one after the other

@@ -87,6 +87,8 @@ func TestStatsOfCounters(t *testing.T) {
 	require.Equal(t, []float64{1, 0, 10, 2, 0}, statsOf(t, m, stat("ingest_entries"))["Entries stored"])
 	require.Equal(t, map[string][]float64{"a": {1, 0, 0, 2}, "b": {10, 0}}, statsOf(t, m, `{"queryType":"stats","stat":"ingest_entries","by":"tenant"}`))
 	require.Equal(t, map[string][]float64{"rate_limited": {0, 15, 0, 0}}, statsOf(t, m, stat("refused_entries")))
+	m.add(metricDiscardedEntries, map[string]string{"tenant": "a", "reason": "line_too_long"}, 7, 7, 7, 7, 7)
+	require.Len(t, statsOf(t, m, stat("refused_entries")), 1, "nothing was refused for another reason")
 	require.Equal(t, map[string][]float64{"Entries stored": {195.0 / 60}}, statsOf(t, m, `{"queryType":"stats","stat":"ingest_entries","instant":true}`))
 	require.Equal(t, map[string][]float64{"rate_limited": {15}}, statsOf(t, m, `{"queryType":"stats","stat":"refused_entries","instant":true}`))
 }
