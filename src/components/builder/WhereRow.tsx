@@ -125,7 +125,7 @@ function WhereFields({ test, number, askFields, onChange, onRemove }: FieldsProp
               options={names}
               value={shown.name || null}
               createCustomValue
-              width={22}
+              width={30}
               autoFocus={shown.name === ''}
               onChange={({ value: name }) => change({ ...shown, name })}
             />
