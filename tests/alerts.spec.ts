@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { test } from '@grafana/plugin-e2e';
-import { type APIRequestContext, expect } from '@playwright/test';
+import { type APIRequestContext, expect, test } from '@playwright/test';
 import { DATASOURCE } from './dashboards';
 import { newRun, push, shopLines } from './store';
 

@@ -53,12 +53,3 @@ export function panel(page: Page, title: string): Locator {
 export function queryVariable(name: string, query: unknown, more: object = {}): object {
   return { type: 'query', name, datasource: DATASOURCE, query, refresh: 1, sort: 0, ...more };
 }
-
-/** The list of a variable at the top of a dashboard. */
-export function variable(page: Page, name: string): Locator {
-  return page
-    .getByTestId('data-testid dashboard controls')
-    .locator('div')
-    .filter({ has: page.getByTestId(`data-testid Dashboard template variables submenu Label ${name}`) })
-    .last();
-}
