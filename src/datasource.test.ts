@@ -1,15 +1,20 @@
 import {
   CoreApp,
+  DataFrameType,
   type DataQueryRequest,
   type DataSourceApi,
   type DataSourceInstanceSettings,
   dateTime,
   FieldType,
+  hasLogsContextSupport,
+  hasLogsContextUiSupport,
   hasLogsLabelTypesSupport,
   hasQueryModificationSupport,
   hasSupplementaryQuerySupport,
   hasToggleableQueryFiltersSupport,
   LoadingState,
+  LogLevel,
+  type LogRowModel,
   SupplementaryQueryType,
   toDataFrame,
 } from '@grafana/data';
@@ -62,6 +67,22 @@ const frame = toDataFrame({
   ],
 });
 
+const toLogRow = {
+  entryFieldIndex: 1,
+  rowIndex: 0,
+  entry: '',
+  raw: '',
+  hasAnsi: false,
+  hasUnescapedContent: false,
+  logLevel: LogLevel.info,
+  timeEpochMs: 0,
+  timeEpochNs: '5',
+  timeFromNow: '',
+  timeLocal: '',
+  timeUtc: '',
+  uid: 'A_1',
+};
+
 describe('WoodshedDatasource', () => {
   beforeEach(() => {
     replace.mockImplementation((text) => text);
@@ -75,6 +96,8 @@ describe('WoodshedDatasource', () => {
     expect(hasToggleableQueryFiltersSupport(datasource())).toBe(true);
     expect(hasQueryModificationSupport(datasource())).toBe(true);
     expect(hasLogsLabelTypesSupport(datasource())).toBe(true);
+    expect(hasLogsContextSupport(datasource())).toBe(true);
+    expect(hasLogsContextUiSupport(datasource())).toBe(true);
   });
 
   it('has defaults', () => {
@@ -150,6 +173,47 @@ describe('WoodshedDatasource', () => {
     expect(
       datasource().getSupplementaryRequest(SupplementaryQueryType.LogsSample, request(CoreApp.Explore, logs))
     ).toBeUndefined();
+  });
+
+  it('asks for the lines behind metric queries', () => {
+    const metric: WoodshedQuery = { refId: 'B', expr: 'rate({app="api"} | json [5m])' };
+    const asked = datasource().getSupplementaryRequest(
+      SupplementaryQueryType.LogsSample,
+      request(CoreApp.Explore, logs, metric)
+    );
+    expect(asked?.targets.map(({ refId, expr }) => [refId, expr])).toEqual([['log-sample-B', '{app="api"} | json']]);
+  });
+
+  describe('context', () => {
+    const row: LogRowModel = {
+      ...toLogRow,
+      dataFrame: frame,
+      labels: { app: 'api', trace_id: '1' },
+    };
+
+    it('is of the stream of a row, and asked for in nanoseconds', async () => {
+      const lines = toDataFrame({
+        refId: 'x',
+        meta: { type: DataFrameType.LogLines },
+        fields: [{ name: 'timestamp', type: FieldType.time, values: [1] }],
+      });
+      const spy = jest
+        .spyOn(DataSourceWithBackend.prototype, 'query')
+        .mockReturnValue(of({ data: [lines], state: LoadingState.Done }));
+      const answer = await datasource().getLogRowContext(row, { limit: 10 }, logs);
+      expect(spy.mock.calls[0][0].targets[0]).toMatchObject({ expr: '{app="api"}', endNs: '6', maxLines: 10 });
+      expect(answer.data[0].fields[0].nanos).toEqual([0]);
+      spy.mockRestore();
+      expect(await datasource().getLogRowContext(row)).toEqual({ data: [] });
+    });
+
+    it('can be opened as a query, and widened', async () => {
+      const ds = datasource();
+      expect(ds.supportsAdjustableWindow).toBe(true);
+      expect(await ds.getLogRowContextQuery(row, {}, logs)).toMatchObject({ refId: 'A', expr: '{app="api"}' });
+      expect(await ds.getLogRowContextQuery(row)).toBeNull();
+      expect(ds.getLogRowContextUi(row, jest.fn(), logs)).toBeTruthy();
+    });
   });
 
   it('filters by the origin that the frame tells', () => {

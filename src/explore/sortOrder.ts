@@ -38,7 +38,8 @@ export function useSortOrder(props: Props): void {
     if (app !== CoreApp.PanelEditor) {
       return undefined;
     }
-    const subscription = getAppEvents().subscribe(LogSortOrderChangeEvent, ({ payload }) => {
+    // Where no Grafana runs around the editor, nobody tells.
+    const subscription = getAppEvents()?.subscribe(LogSortOrderChangeEvent, ({ payload }) => {
       const { query, onChange, onRunQuery } = latest.current;
       const direction: Direction = payload.order === LogsSortOrder.Ascending ? 'forward' : 'backward';
       if (isLogsQuery(query.expr ?? '') && direction !== (query.direction ?? 'backward')) {
@@ -46,7 +47,7 @@ export function useSortOrder(props: Props): void {
         onRunQuery();
       }
     });
-    return () => subscription.unsubscribe();
+    return () => subscription?.unsubscribe();
   }, [app]);
 }
 
