@@ -3,11 +3,13 @@ package dev
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/magefile/mage/mg"
 
@@ -34,9 +36,16 @@ func (s *shop) buildFrontEnd(ctx context.Context) error {
 	return s.exec(ctx, cmdline("npm", "run", "--silent", "build"))
 }
 
-// buildBinary builds dist/gpx_woodshed_OS_ARCH as the plugin SDK does: static, stripped, with the version inside.
+// buildBinary builds dist/gpx_woodshed_OS_ARCH as the plugin SDK does: static, stripped, with the version inside; and, as it
+// does not, without the paths of this machine.
 func buildBinary(goos, goarch string) error {
-	return sdk.Build(mg.Namespace{}).Custom(goos, goarch)
+	const name = "GOFLAGS"
+	flags := os.Getenv(name)
+	if err := os.Setenv(name, strings.TrimSpace(flags+" -trimpath")); err != nil {
+		return err
+	}
+	err := sdk.Build(mg.Namespace{}).Custom(goos, goarch)
+	return errors.Join(err, os.Setenv(name, flags))
 }
 
 func binaryPath(goos, goarch string) string {

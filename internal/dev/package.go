@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 )
@@ -43,13 +44,28 @@ func Package(ctx context.Context, out io.Writer) error {
 			if err := buildBinary(p.os, p.arch); err != nil {
 				return err
 			}
-			return ZipPlugin(filepath.Join(packagesDir, name), distDir, binaryPath(p.os, p.arch))
+			return zipAndCheck(ctx, filepath.Join(packagesDir, name), binaryPath(p.os, p.arch))
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return s.step("SHA256SUMS", func() error { return writeSums(packagesDir) })
+}
+
+// checkPackage packs what Test built and holds it against the rules of packages.
+func (s *shop) checkPackage(ctx context.Context) error {
+	if err := os.MkdirAll(stateDir, 0o755); err != nil {
+		return err
+	}
+	return zipAndCheck(ctx, filepath.Join(stateDir, "check.zip"), binaryPath(runtime.GOOS, runtime.GOARCH))
+}
+
+func zipAndCheck(ctx context.Context, target, binary string) error {
+	if err := ZipPlugin(target, distDir, binary); err != nil {
+		return err
+	}
+	return CheckPackage(ctx, target, ".")
 }
 
 // ZipPlugin writes an installable archive: one folder named as the plugin, with everything of dist except other platforms'

@@ -37,6 +37,7 @@ func Test(ctx context.Context, out io.Writer) error {
 		{"front end: module.js loads with what Grafana 12.2.0 shares", func(ctx context.Context) error { return s.npm(ctx, "check:amd") }},
 		{"front end: types and unit tests with Grafana 13's packages", func(ctx context.Context) error { return s.npm(ctx, "compat:13") }},
 		{"binary", func(context.Context) error { return buildBinary(runtime.GOOS, runtime.GOARCH) }},
+		{"package: what can be asked of an archive (docs/validator.md)", s.checkPackage},
 		{"go test", s.goTest},
 		{"benchmarks, once each", s.benchOnce},
 		{"end to end", s.endToEnd},
