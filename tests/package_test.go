@@ -2,12 +2,14 @@ package tests
 
 import (
 	"archive/zip"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,6 +117,52 @@ func TestPackageInstallsAndUpgrades(t *testing.T) {
 	require.Len(t, values, len(lines))
 	for i := range lines {
 		require.Equal(t, lines[i], values[i][1])
+	}
+}
+
+// TestPackageOfThisRepository packs what needs no front end: the texts, the pictures, plugin.json and a binary. What is left
+// to complain of is what the build of the front end and mage's build of the binary add; `go tool mage test` checks all.
+func TestPackageOfThisRepository(t *testing.T) {
+	dist, binary := fakeDist(t)
+	var meta struct {
+		Info struct {
+			Version     string
+			Screenshots []struct{ Path string }
+		}
+		Includes []struct{ Type, Path string }
+	}
+	read := func(elem ...string) []byte {
+		b, err := os.ReadFile(filepath.Join(append([]string{".."}, elem...)...))
+		require.NoError(t, err)
+		return b
+	}
+	require.NoError(t, json.Unmarshal(read("package.json"), &meta.Info))
+	text := strings.NewReplacer("%VERSION%", meta.Info.Version, "%TODAY%", time.Now().Format(time.DateOnly)).Replace(string(read("plugin.json")))
+	require.NoError(t, json.Unmarshal([]byte(text), &meta))
+	files := map[string][]byte{
+		"plugin.json": []byte(text), "LICENSE": read("LICENSE"), "CHANGELOG.md": read("CHANGELOG.md"), "README.md": read("src", "README.md"),
+		"img/logo.svg": read("src", "img", "logo.svg"),
+	}
+	for _, s := range meta.Info.Screenshots {
+		files[s.Path] = read("src", filepath.FromSlash(s.Path))
+	}
+	for _, i := range meta.Includes {
+		if i.Type == "dashboard" {
+			files[i.Path] = read("src", filepath.FromSlash(i.Path))
+		}
+	}
+	for name, data := range files {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dist, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dist, name), data, 0o600))
+	}
+	archive := filepath.Join(t.TempDir(), "plugin.zip")
+	require.NoError(t, dev.ZipPlugin(archive, dist, binary))
+	err := dev.CheckPackage(t.Context(), archive, "..")
+	require.Error(t, err, "there is no front end in it")
+	for line := range strings.Lines(err.Error()) {
+		rule, _, _ := strings.Cut(line, ": ")
+		require.Contains(t, []string{"module.js", "source map", "go-manifest", "machine", "binaries"}, rule, line)
+		require.True(t, rule != "binaries" || strings.Contains(line, "-trimpath"), line)
 	}
 }
 
