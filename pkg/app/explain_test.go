@@ -28,10 +28,15 @@ func TestWhyTheStoreIsNotOpen(t *testing.T) {
 		require.Equal(t, admin, n.For(true))
 		require.Equal(t, others, n.For(false))
 	}
-	owned := "The store could not open: another process (pid 4711, host a, Woodshed 0.3) owns the data directory. Stop it or set woodshed_data_dir."
-	f(&vfs.LockedError{Info: []byte("pid 4711, host a, Woodshed 0.3")}, owned, owned)
-	unknown := "The store could not open: another process owns the data directory. Stop it or set woodshed_data_dir."
-	f(&vfs.LockedError{}, unknown, unknown)
+	owned := func(by string) string {
+		return "The store could not open: another process (" + by + ") owns the data directory /data/logs. This one takes over by itself when that one ends; until then " +
+			"it answers no query and takes no push. If it belongs to another Grafana, give this one a directory and a port of its own (woodshed_data_dir, woodshed_listen); " +
+			"if it was left behind, stop it."
+	}
+	const ownedForOthers = "The store could not open: another process owns the data directory. This one takes over by itself when that one ends; until then it answers no query " +
+		"and takes no push. An Admin sees here which process that is."
+	f(&vfs.LockedError{Info: []byte("pid 4711, host a, Woodshed 0.3")}, owned("pid 4711, host a, Woodshed 0.3"), ownedForOthers)
+	f(&vfs.LockedError{}, owned("it has not said which yet"), ownedForOthers)
 	f(&fs.PathError{Op: "open", Path: "/data/logs/LOCK", Err: syscall.EACCES},
 		"The data directory /data/logs cannot be used: /data/logs/LOCK belongs to user 0 and group 0 (drwxr-xr-x), and Woodshed runs as user 472 and group 0. Run as root: chown -R 472:0 /data/logs",
 		"The data directory may not be written by Woodshed's user; an Admin sees here which, and what to do.")

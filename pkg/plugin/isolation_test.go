@@ -392,6 +392,8 @@ func TestNoOtherTenantIsReachedByAResource(t *testing.T) {
 	listing := []string{"query", "match[]", "match"}
 	cases := map[string][]string{
 		"/labels": listing, "/series": listing, "/index/stats": listing, "/status": nil, "/label/NAME/values": listing,
+		"/labels/counts": append(listing, "search", "limit"), "/label/NAME/counts": append(listing, "search", "limit"),
+		"/count": listing, "/last-seen": listing, "/check": listing, "/statistics": append(listing, "stat", "by"),
 	}
 	var paths []string
 	for p := range routes {
