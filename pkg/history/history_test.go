@@ -258,11 +258,11 @@ func TestRun(t *testing.T) {
 		ready, done := make(chan struct{}), make(chan struct{})
 		go func() { defer close(done); w.h.Run(ctx, ready) }()
 		time.Sleep(time.Minute)
-		require.Empty(t, w.h.times[0])
+		require.Empty(t, w.h.snapshot().times[0])
 		close(ready)
 		time.Sleep(saveEvery + time.Second)
 		synctest.Wait()
-		require.Len(t, w.h.times[0], int(saveEvery/sampleEvery)+1)
+		require.Len(t, w.h.snapshot().times[0], int(saveEvery/sampleEvery)+1)
 		saved := func() int {
 			b, err := vfs.ReadFile(w.fs, testFile, fileBytesMax)
 			require.NoError(t, err)

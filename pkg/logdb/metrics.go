@@ -1,6 +1,8 @@
 package logdb
 
 import (
+	"math"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -56,7 +58,12 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 	removed := func(what, help string) *prometheus.CounterVec {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: "woodshed_retention_removed_" + what + "_total", Help: help}, []string{"reason"})
 	}
-	gauge("disk_free_bytes", "Free space on the file system of the data directory.", func() float64 { return float64(db.guard.state().Disk.Free) })
+	gauge("disk_free_bytes", "Free space on the file system of the data directory.", func() float64 {
+		if s := db.guard.state(); s.Disk.Total > 0 {
+			return float64(s.Disk.Free)
+		}
+		return math.NaN() // not known yet, or not to be known
+	})
 	gauge("disk_guard_bytes", "Free space below which pushes are refused.", func() float64 { return float64(db.guard.state().Guard) })
 	gauge("pushes_refused_for_space", "1 while pushes are refused because the disk is nearly full.", func() float64 {
 		if db.guard.state().Refusing {

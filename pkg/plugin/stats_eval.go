@@ -167,13 +167,17 @@ func (q *statQuery) group(groups map[string]*group, t statTerm, of map[string]st
 	return g
 }
 
-// zeros makes nothing that was counted a 0 wherever the process ran.
+// zeros makes nothing that was counted a 0 wherever the process ran long enough to tell.
 func (q *statQuery) zeros(groups map[string]*group, always []history.Series, a axis) {
 	g := q.group(groups, statTerm{}, nil, a)
 	for _, s := range always {
-		for n, v := range readGauge(s.Samples, a) {
-			if !math.IsNaN(v) && math.IsNaN(g.sum[n]) {
-				g.sum[n] = 0
+		ran := slices.Clone(s.Samples)
+		for n := range ran {
+			ran[n].Value = 0
+		}
+		for n, v := range q.read(ran, a) {
+			if math.IsNaN(g.sum[n]) {
+				g.sum[n] = v
 			}
 		}
 	}
@@ -274,8 +278,8 @@ func readRate(samples []history.Sample, a axis) values {
 	}
 	out := newValues(a.count)
 	for i, d := range covered {
-		if d > 0 { // the step that has just begun is not magnified
-			out[i] = counted[i] / max(d, min(a.step, history.Resolution)).Seconds()
+		if d >= min(a.step, history.Resolution)/2 { // of the step that has just begun nothing can be said
+			out[i] = counted[i] / d.Seconds()
 		}
 	}
 	return out

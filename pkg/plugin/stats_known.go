@@ -76,7 +76,7 @@ var statistics = []statistic{
 	{name: "disk_free_bytes", title: "Free on the disk", unit: "bytes", process: true, by: []string{"kind"}, terms: []statTerm{
 		{metric: "woodshed_disk_free_bytes", as: "free"}, {metric: "woodshed_disk_guard_bytes", as: "kept free"},
 	}},
-	{name: "compression", title: "Compression", unit: "none", process: true, by: []string{splitNone}, terms: []statTerm{{metric: "woodshed_block_raw_bytes"}}, over: []statTerm{{metric: "woodshed_block_bytes"}}},
+	{name: "compression", title: "Compression", unit: "suffix: : 1", process: true, by: []string{splitNone}, terms: []statTerm{{metric: "woodshed_block_raw_bytes"}}, over: []statTerm{{metric: "woodshed_block_bytes"}}},
 	{name: "oldest_age", title: "Age of the oldest entry", unit: "s", process: true, by: []string{splitNone}, mode: modeAge, terms: []statTerm{{metric: "woodshed_oldest_entry_timestamp_seconds"}}},
 	{name: "removed_entries", title: "Entries removed by retention", unit: "short", process: true, by: []string{"reason", splitNone}, mode: modeIncrease, terms: []statTerm{{metric: "woodshed_retention_removed_entries_total"}}},
 	{name: "removed_bytes", title: "Bytes removed by retention", unit: "bytes", process: true, by: []string{"reason", splitNone}, mode: modeIncrease, terms: []statTerm{{metric: "woodshed_retention_removed_bytes_total"}}},
