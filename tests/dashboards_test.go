@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	prommodel "github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/require"
 
@@ -130,7 +129,7 @@ func TestPrometheusDashboard(t *testing.T) {
 				known[name] = append(known[name], l.GetName())
 			}
 		}
-		known[name] = append(known[name], "instance", labels.MetricName) // a scrape adds the instance
+		known[name] = append(known[name], "instance", prommodel.MetricNameLabel) // a scrape adds the instance
 		if len(f.GetMetric()) > 0 && f.GetMetric()[0].GetHistogram() != nil {
 			known[name+"_bucket"], known[name+"_count"] = append(slices.Clone(known[name]), "le"), known[name]
 		}

@@ -1,6 +1,6 @@
 import { expect, test } from '@grafana/plugin-e2e';
 import type { APIRequestContext, Page } from '@playwright/test';
-import { DATASOURCE_FILE, newRun, push, shopLines } from './store';
+import { DATASOURCE_FILE, newRun, openExplore, push, shopLines } from './store';
 
 const PLUGIN = 'woodshed-logs-datasource';
 
@@ -119,21 +119,23 @@ test('an unknown statistic is refused with those that there are, and an alert ma
   expect(results.B.frames.map((frame: { data: { values: number[][] } }) => frame.data.values[0][0])).toEqual([1, 1]);
 });
 
-test('a panel of statistics is made by choosing', async ({ page, panelEditPage, readProvisionedDataSource }) => {
-  const { name } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
+test('statistics are chosen in the query editor', async ({ explorePage, page, readProvisionedDataSource }) => {
+  const errors = consoleErrors(page);
+  const { uid } = await readProvisionedDataSource({ fileName: DATASOURCE_FILE });
   await push(shopLines(newRun()));
-  await panelEditPage.datasource.set(name);
-  await page.getByRole('button', { name: 'Options', exact: true }).first().click();
+  await openExplore(explorePage, uid, '');
+  await page.getByRole('button', { name: 'Options', exact: true }).click();
   await page.getByRole('radio', { name: 'Stats' }).check();
   await page.getByRole('combobox', { name: 'Statistic' }).click();
   await page.getByRole('option', { name: /^Memory/ }).click();
-  await expect(page.getByText('caches of chunks').first()).toBeVisible();
+  await expect(page.getByRole('button', { name: 'caches of chunks' })).toBeVisible();
   await page.getByRole('combobox', { name: 'Statistic' }).click();
   await page.getByRole('option', { name: /^On disk/ }).click();
   await page.getByRole('combobox', { name: 'Split by' }).click();
   await page.getByRole('option', { name: 'nothing' }).click();
-  await expect(page.getByRole('button', { name: 'On disk' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'On disk', exact: true })).toBeVisible();
   if (process.env.WOODSHED_SCREENSHOTS) {
     await page.screenshot({ path: `${process.env.WOODSHED_SCREENSHOTS}/editor.png` });
   }
+  expect(errors).toEqual([]);
 });
