@@ -3,7 +3,6 @@ import React, { useState } from 'react';
 
 interface Props {
   label: string;
-  /** Give it as the key too, so that a value from outside is shown. */
   value: string;
   placeholder?: string;
   width?: number;
@@ -15,7 +14,9 @@ interface Props {
 
 /** A field whose text counts when it is left or Enter is pressed, and only if it changed and can be taken. */
 export function CommittedInput({ label, value, placeholder, width = 30, autoFocus, check, onCommit }: Props) {
-  const [text, setText] = useState(value);
+  const [edit, setEdit] = useState<{ over: string; text: string }>();
+  // A value from outside replaces what was typed over another.
+  const text = edit?.over === value ? edit.text : value;
   const problem = text === value ? undefined : check?.(text);
   const commit = () => {
     if (text !== value && !problem) {
@@ -31,7 +32,7 @@ export function CommittedInput({ label, value, placeholder, width = 30, autoFocu
       value={text}
       invalid={Boolean(problem)}
       title={problem}
-      onChange={({ currentTarget }) => setText(currentTarget.value)}
+      onChange={({ currentTarget }) => setEdit({ over: value, text: currentTarget.value })}
       onBlur={commit}
       onKeyDown={({ key }) => key === 'Enter' && commit()}
     />

@@ -24,31 +24,39 @@ const OPTIONS = LINE_OPERATORS.map((value) => ({ value, label: TITLES[value] }))
 export function LineRow({ expr, lines, onChange }: Props) {
   const [draft, setDraft] = useState<LineOperator>();
 
-  const addDraft = (op: LineOperator, value: string) => {
-    setDraft(undefined);
-    onChange(addLine(expr, { op, value }));
+  // A new test stays in its place when it gets into the text, so that the focus does too.
+  const shown = draft ? [...lines, { op: draft, value: '' }] : lines;
+
+  const change = (index: number, line: LineTest) => {
+    if (index < lines.length) {
+      onChange(setLine(expr, index, line.value === '' ? undefined : line));
+    } else {
+      setDraft(line.value === '' ? line.op : undefined);
+      if (line.value !== '') {
+        onChange(addLine(expr, line));
+      }
+    }
+  };
+
+  const remove = (index: number) => {
+    if (index < lines.length) {
+      onChange(setLine(expr, index, undefined));
+    } else {
+      setDraft(undefined);
+    }
   };
 
   return (
     <BuilderRow title="Line">
-      {lines.map((line, index) => (
+      {shown.map((line, index) => (
         <LineFields
           key={index}
           line={line}
           number={index + 1}
-          onChange={(next) => onChange(setLine(expr, index, next.value === '' ? undefined : next))}
-          onRemove={() => onChange(setLine(expr, index, undefined))}
+          onChange={(next) => change(index, next)}
+          onRemove={() => remove(index)}
         />
       ))}
-      {draft && (
-        <LineFields
-          line={{ op: draft, value: '' }}
-          number={lines.length + 1}
-          autoFocus
-          onChange={({ op, value }) => (value === '' ? setDraft(op) : addDraft(op, value))}
-          onRemove={() => setDraft(undefined)}
-        />
-      )}
       <Button
         variant="secondary"
         fill="outline"
@@ -66,12 +74,11 @@ export function LineRow({ expr, lines, onChange }: Props) {
 interface FieldsProps {
   line: LineTest;
   number: number;
-  autoFocus?: boolean;
   onChange: (line: LineTest) => void;
   onRemove: () => void;
 }
 
-function LineFields({ line, number, autoFocus, onChange, onRemove }: FieldsProps) {
+function LineFields({ line, number, onChange, onRemove }: FieldsProps) {
   return (
     <div role="group" aria-label={`Line filter ${number}`}>
       <Stack direction="row" gap={0.5} alignItems="center">
@@ -87,11 +94,10 @@ function LineFields({ line, number, autoFocus, onChange, onRemove }: FieldsProps
           )}
         </Labelled>
         <CommittedInput
-          key={line.value}
           label={`Line filter ${number} text`}
           placeholder="Text to find"
           value={line.value}
-          autoFocus={autoFocus}
+          autoFocus={line.value === ''}
           onCommit={(value) => onChange({ ...line, value })}
         />
         <IconButton name="times" aria-label={`Remove line filter ${number}`} onClick={onRemove} />

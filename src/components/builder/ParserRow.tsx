@@ -43,7 +43,6 @@ export function ParserRow({ expr, parser, disabled, onChange }: Props) {
       />
       {kind === 'pattern' && (
         <CommittedInput
-          key={pattern}
           label="Pattern"
           placeholder="<ip> - - <_> <status>"
           width={50}

@@ -37,7 +37,14 @@ const OPERATORS = WHERE_OPERATORS.map((value) => ({ value, label: value, descrip
 export function WhereRow({ expr, where, askFields, onChange }: Props) {
   const [draft, setDraft] = useState<LabelTest>();
 
-  const changeDraft = (test: LabelTest) => {
+  // A new test stays in its place when it gets into the text, so that the focus does too.
+  const shown = draft ? [...where, draft] : where;
+
+  const change = (index: number, test: LabelTest) => {
+    if (index < where.length) {
+      onChange(setWhere(expr, index, test));
+      return;
+    }
     const done = test.name !== '' && test.value !== '' && isWritable(test);
     setDraft(done ? undefined : test);
     if (done) {
@@ -45,27 +52,26 @@ export function WhereRow({ expr, where, askFields, onChange }: Props) {
     }
   };
 
+  const remove = (index: number) => {
+    if (index < where.length) {
+      onChange(setWhere(expr, index, undefined));
+    } else {
+      setDraft(undefined);
+    }
+  };
+
   return (
     <BuilderRow title="Where">
-      {where.map((test, index) => (
+      {shown.map((test, index) => (
         <WhereFields
           key={index}
           test={test}
           number={index + 1}
           askFields={() => askFields(expr)}
-          onChange={(next) => onChange(setWhere(expr, index, next))}
-          onRemove={() => onChange(setWhere(expr, index, undefined))}
+          onChange={(next) => change(index, next)}
+          onRemove={() => remove(index)}
         />
       ))}
-      {draft && (
-        <WhereFields
-          test={draft}
-          number={where.length + 1}
-          askFields={() => askFields(expr)}
-          onChange={changeDraft}
-          onRemove={() => setDraft(undefined)}
-        />
-      )}
       <Button
         variant="secondary"
         fill="outline"

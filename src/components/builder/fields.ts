@@ -70,6 +70,7 @@ export function fieldSource(datasource: Pick<WoodshedDatasource, 'query'>, range
     if (last?.expr !== sample) {
       const fields = lastValueFrom(datasource.query(sampleRequest(sample, range))).then(({ data }) => readFields(data));
       last = { expr: sample, fields };
+      fields.catch(() => (last = undefined)); // A failure is no answer to keep.
     }
     return last.fields;
   };
