@@ -70,7 +70,9 @@ const define = (...args) => {
   definition = { dependencies: args.find(Array.isArray) ?? [], factory: args[args.length - 1] };
 };
 define.amd = {};
-vm.runInNewContext(code, { define, console, URL, setTimeout, clearTimeout }, { filename: FILE });
+// Chunks that are loaded later hang themselves onto the page's global object.
+const page = { define, console, URL, setTimeout, clearTimeout };
+vm.runInNewContext(code, { ...page, self: page }, { filename: FILE });
 
 if (!definition) {
   fail('does not call define(): it is no AMD module');

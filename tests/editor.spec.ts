@@ -101,7 +101,7 @@ test('shows examples that run', async ({ explorePage, page, readProvisionedDataS
     // A window that the page fills in is any window here.
     const query = example.replace('$__auto', '5m');
     const answer = await page.request.get(`/api/datasources/uid/${uid}/resources/check`, {
-      params: { query: example },
+      params: { query },
     });
     expect(await answer.json(), example).toMatchObject({ ok: true });
   }
