@@ -114,7 +114,7 @@ func openPack(archive string) (*pack, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	p := &pack{files: map[string]packed{}, size: info.Size()}
 	for _, f := range r.File {
 		src, err := f.Open()

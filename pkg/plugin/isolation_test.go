@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	sdkconfig "github.com/grafana/grafana-plugin-sdk-go/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 
@@ -370,7 +371,7 @@ func TestNoOtherTenantIsReachedByARequest(t *testing.T) {
 		},
 		"DataSourceInstanceSettings": func(*backend.PluginContext, string) {}, // walked above
 		"GrafanaConfig": func(p *backend.PluginContext, v string) {
-			p.GrafanaConfig = backend.NewGrafanaCfg(map[string]string{"GF_PLUGIN_WOODSHED_ORG_TENANTS": "1=" + v})
+			p.GrafanaConfig = sdkconfig.NewGrafanaCfg(map[string]string{"GF_PLUGIN_WOODSHED_ORG_TENANTS": "1=" + v})
 		},
 		"UserAgent":  func(*backend.PluginContext, string) {}, // a version
 		"APIVersion": func(p *backend.PluginContext, v string) { p.APIVersion = v },
