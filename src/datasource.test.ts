@@ -151,6 +151,33 @@ describe('WoodshedDatasource', () => {
     });
   });
 
+  it('writes ad hoc filters into queries once it knows the labels of streams', async () => {
+    const ds = datasource();
+    jest.spyOn(ds, 'getResource').mockResolvedValue({ data: ['env'] });
+    const filters = [
+      { key: 'env', operator: '=', value: 'x' },
+      { key: 'trace', operator: '=|', value: '1', values: ['1', '2'] },
+    ];
+    expect(ds.applyTemplateVariables(logs, {}, filters).expr).toBe('{app="api"} |= "x" | env="x" | trace=~"1|2"');
+    const spy = jest
+      .spyOn(DataSourceWithBackend.prototype, 'query')
+      .mockReturnValue(of({ data: [], state: LoadingState.Done }));
+    await lastValueFrom(ds.query({ ...request(CoreApp.Dashboard, logs), filters }));
+    spy.mockRestore();
+    expect(ds.interpolateVariablesInQueries([logs], {}, filters)[0].expr).toBe(
+      '{app="api", env="x"} |= "x" | trace=~"1|2"'
+    );
+  });
+
+  it('finds the values of variables and of ad hoc filters', async () => {
+    const ds = datasource();
+    jest.spyOn(ds, 'getResource').mockResolvedValue({ data: ['v'] });
+    const { range } = request(CoreApp.Dashboard);
+    expect(await ds.metricFindQuery('label_values(app)', { range })).toEqual([{ text: 'v', value: 'v' }]);
+    expect(await ds.getTagKeys({ filters: [], timeRange: range })).toContainEqual({ text: 'v', value: 'v' });
+    expect(await ds.getTagValues({ key: 'app', filters: [], timeRange: range })).toEqual([{ text: 'v', value: 'v' }]);
+  });
+
   it('asks for the volume of logs queries', () => {
     const metric: WoodshedQuery = { refId: 'B', expr: 'rate({app="api"}[5m])' };
     const hidden: WoodshedQuery = { ...logs, refId: 'C', hide: true };
