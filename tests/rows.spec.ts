@@ -1,6 +1,6 @@
 import { type ExplorePage, test } from '@grafana/plugin-e2e';
 import { expect, type Locator, type Page } from '@playwright/test';
-import { DATASOURCE_FILE, expectQuery, logRow, newRun, openExplore, push, queryField } from './store';
+import { DATASOURCE_FILE, expectQuery, logRow, newRun, openExplore, push } from './store';
 
 const TYPE = 'woodshed-logs-datasource';
 const SCROLL_PAUSE_MS = 700; // Grafana takes events that follow closer than half a second for one.

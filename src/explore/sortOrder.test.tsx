@@ -11,7 +11,7 @@ jest.mock('@grafana/runtime', () => ({
 
 const logs: WoodshedQuery = { refId: 'A', expr: '{app="api"}' };
 
-function use(app: CoreApp, query: WoodshedQuery) {
+function renderOrder(app: CoreApp, query: WoodshedQuery) {
   const onChange = jest.fn();
   const onRunQuery = jest.fn();
   const { unmount } = renderHook(() => useSortOrder({ app, query, onChange, onRunQuery }));
@@ -22,7 +22,7 @@ describe('useSortOrder', () => {
   beforeEach(() => store.delete(EXPLORE_SORT_ORDER_KEY));
 
   it('runs again in Explore when the order changes', () => {
-    const { onRunQuery, unmount } = use(CoreApp.Explore, logs);
+    const { onRunQuery, unmount } = renderOrder(CoreApp.Explore, logs);
     store.set(EXPLORE_SORT_ORDER_KEY, 'Ascending');
     expect(exploreDirection()).toBe('forward');
     expect(onRunQuery).toHaveBeenCalledTimes(1);
@@ -35,15 +35,15 @@ describe('useSortOrder', () => {
   });
 
   it('leaves queries alone that have an order, or none', () => {
-    const fixed = use(CoreApp.Explore, { ...logs, direction: 'backward' });
-    const metric = use(CoreApp.Explore, { ...logs, expr: 'rate({app="api"}[5m])' });
+    const fixed = renderOrder(CoreApp.Explore, { ...logs, direction: 'backward' });
+    const metric = renderOrder(CoreApp.Explore, { ...logs, expr: 'rate({app="api"}[5m])' });
     store.set(EXPLORE_SORT_ORDER_KEY, 'Ascending');
     expect(fixed.onRunQuery).not.toHaveBeenCalled();
     expect(metric.onRunQuery).not.toHaveBeenCalled();
   });
 
   it('gives the query of a panel the order of its rows', () => {
-    const { onChange, onRunQuery, unmount } = use(CoreApp.PanelEditor, logs);
+    const { onChange, onRunQuery, unmount } = renderOrder(CoreApp.PanelEditor, logs);
     events.publish(new LogSortOrderChangeEvent({ order: LogsSortOrder.Descending }));
     expect(onChange).not.toHaveBeenCalled();
     events.publish(new LogSortOrderChangeEvent({ order: LogsSortOrder.Ascending }));
