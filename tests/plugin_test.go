@@ -331,6 +331,23 @@ func TestPluginWithoutADataDirectory(t *testing.T) {
 	require.Equal(t, 1, host.Starts())
 }
 
+// TestFaultyConfigurationOpensNothing: with the defaults in its place another directory would be opened, and agents would find
+// nobody at the address that they know.
+func TestFaultyConfigurationOpensNothing(t *testing.T) {
+	dir, addr := t.TempDir(), testkit.FreeAddr(t)
+	host := testkit.StartHost(t, "GF_PLUGIN_WOODSHED_LISTEN="+addr, "GF_PLUGIN_WOODSHED_DATA_DIR="+dir, "GF_PLUGIN_WOODSHED_STORAGE_RETENTION_BYTES=much")
+	h, err := host.Health(patience(t), admin)
+	require.NoError(t, err)
+	require.Equal(t, backend.HealthStatusError, h.Status)
+	require.Contains(t, h.Message, "neither the logs nor the listener are opened: ")
+	require.Contains(t, h.Message, "much")
+	require.Contains(t, h.Message, "Mend it and restart Grafana.")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	require.Equal(t, 1, host.Starts())
+}
+
 // TestDataDirectoryInGrafanasOwn: installed in Grafana's default place, the logs lie beside Grafana's own files.
 func TestDataDirectoryInGrafanasOwn(t *testing.T) {
 	t.Setenv("GF_PATHS_DATA", "")

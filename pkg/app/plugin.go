@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -32,14 +31,10 @@ func RunPlugin() int {
 		level = slog.LevelInfo
 	}
 	log := plugin.NewLogger(level)
-	dir, dirErr := pluginDataDir(cfg)
-	p, err := newProcess(cfg, cfgErr, dir, dirErr, log)
-	if err != nil { // limits that cannot be: the defaults can
-		cfgErr = errors.Join(cfgErr, err)
-		if p, err = newProcess(config.Default(), cfgErr, dir, dirErr, log); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
+	p, err := newPluginProcess(cfg, cfgErr, log)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	p.isPlugin = true
 	if p.stats, err = newStatistics(p); err != nil {
@@ -71,6 +66,22 @@ func RunPlugin() int {
 		return 1
 	}
 	return 0
+}
+
+// newPluginProcess builds the parts. Under a faulty configuration nothing is opened: the defaults would be another directory,
+// another listener and another retention than those that somebody chose.
+func newPluginProcess(cfg config.Config, cfgErr error, log *slog.Logger) (*process, error) {
+	if cfgErr == nil {
+		dir, dirErr := pluginDataDir(cfg)
+		p, err := newProcess(cfg, nil, dir, dirErr, log)
+		if err == nil {
+			return p, nil
+		}
+		cfgErr = err // limits that cannot be
+	}
+	cfg = config.Default()
+	cfg.Listen = listenOff
+	return newProcess(cfg, cfgErr, "", cfgErr, log)
 }
 
 const parentPoll = time.Second

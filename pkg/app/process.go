@@ -35,7 +35,7 @@ import (
 // process is what both modes share.
 type process struct {
 	cfg      config.Config
-	cfgErr   error // why the defaults are used instead of what was configured
+	cfgErr   error // why nothing is opened
 	log      *slog.Logger
 	version  string
 	started  time.Time
@@ -51,7 +51,7 @@ type process struct {
 	stats    *statistics // of a plugin
 }
 
-// newProcess builds the parts; start sets them going. A faulty configuration is kept as cfgErr with the defaults in force.
+// newProcess builds the parts; start sets them going. With cfgErr, the fault of a configuration, nothing is opened.
 func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *slog.Logger) (*process, error) {
 	overrides, err := cfg.TenantLimits()
 	if err != nil {
@@ -68,7 +68,7 @@ func newProcess(cfg config.Config, cfgErr error, dir string, dirErr error, log *
 	}
 	fsys := plugin.SystemFiles()
 	p.store = &store{
-		cfg: cfg, memory: p.memory, dir: dir, dirErr: dirErr, log: log, fsys: fsys, version: p.version,
+		cfg: cfg, memory: p.memory, dir: dir, dirErr: dirErr, cfgErr: cfgErr, log: log, fsys: fsys, version: p.version,
 		register:  prometheus.DefaultRegisterer,
 		retention: func(id model.TenantID) logdb.Retention { return retention[overrides.For(id)] },
 	}
@@ -118,7 +118,7 @@ func (p *process) start() {
 		p.log.Warn(w)
 	}
 	if p.cfgErr != nil {
-		p.log.Error("the configuration is not used; the defaults are in force", "err", p.cfgErr)
+		p.log.Error("the configuration has a fault: nothing is opened", "err", p.cfgErr)
 	}
 	p.store.start()
 	p.listener.start()

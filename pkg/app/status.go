@@ -53,13 +53,6 @@ func (p *process) Status(ctx context.Context) plugin.StatusInfo {
 // warnings are those that do not depend on the store.
 func (p *process) warnings() []plugin.Notice {
 	var out []plugin.Notice
-	if p.cfgErr != nil {
-		out = append(out, plugin.Notice{
-			Text:   "The configuration has a fault and the defaults are in force; an Admin sees here which.",
-			Detail: "The configuration is not used, the defaults are in force: " + p.cfgErr.Error(),
-			Apart:  "The configuration has a fault and the defaults are in force; the log of Grafana says which.",
-		})
-	}
 	if n, ok := p.store.crashWarning(time.Now()); ok {
 		out = append(out, n)
 	}

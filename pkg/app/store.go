@@ -37,6 +37,7 @@ type store struct {
 	memory   memoryBudget
 	dir      string // "" when dirErr says why there is none
 	dirErr   error
+	cfgErr   error // of a configuration with which nothing may be opened
 	log      *slog.Logger
 	register prometheus.Registerer
 	fsys     plugin.FileSystem
@@ -75,6 +76,15 @@ func (s *store) start() {
 // run holds the lock and the database from the first success until ctx ends.
 func (s *store) run(ctx context.Context) {
 	defer close(s.stopped)
+	if s.cfgErr != nil {
+		s.setPhase(plugin.StateDegraded, plugin.Notice{
+			Text:   "The configuration has a fault, so that neither the logs nor the listener are opened; an Admin sees here which.",
+			Detail: "The configuration has a fault, so that neither the logs nor the listener are opened: " + s.cfgErr.Error() + ". Mend it and restart Grafana.",
+			Apart:  "The configuration has a fault, so that neither the logs nor the listener are opened; the log of Grafana says which.",
+		})
+		<-ctx.Done()
+		return
+	}
 	if s.dirErr != nil {
 		s.setPhase(plugin.StateDegraded, plugin.Notice{
 			Text:   "The store has no data directory; an Admin sees here why.",

@@ -64,7 +64,12 @@ func newMetrics(r prometheus.Registerer, db *DB) *metrics {
 		}
 		return math.NaN() // not known yet, or not to be known
 	})
-	gauge("disk_guard_bytes", "Free space below which pushes are refused.", func() float64 { return float64(db.guard.state().Guard) })
+	gauge("disk_guard_bytes", "Free space below which pushes are refused.", func() float64 {
+		if s := db.guard.state(); s.Disk.Total > 0 {
+			return float64(s.Guard)
+		}
+		return math.NaN() // as above
+	})
 	gauge("pushes_refused_for_space", "1 while pushes are refused because the disk is nearly full.", func() float64 {
 		if db.guard.state().Refusing {
 			return 1
