@@ -76,7 +76,7 @@ test('a link can lead to a data source, chosen from a list', async ({ gotoDataSo
   await link.getByRole('radio', { name: 'Data source' }).check({ force: true });
   await expect(link.getByText('Choose the data source that the link opens.')).toBeVisible();
   await link.locator('input[id$="-datasource"]').fill(jaeger);
-  await page.getByText(jaeger).first().click();
+  await page.getByRole('option', { name: jaeger }).first().click();
   await expect(link.getByText('Choose the data source that the link opens.')).toBeHidden();
   await expect(configPage.saveAndTest()).toBeOK();
   const saved = await (await page.request.get(`/api/datasources/uid/${uid}`)).json();

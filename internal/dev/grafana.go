@@ -98,6 +98,8 @@ func (r grafanaRun) settings(state, plugins, provisioning string) []string {
 		"cfg:analytics.reporting_enabled=false", "cfg:analytics.check_for_updates=false",
 		"cfg:analytics.check_for_plugin_updates=false", "cfg:news.news_feed_enabled=false",
 		"cfg:log.level=warn",
+		// The specs share one session. Its cookie must not be replaced in one of them, which is each its own browser.
+		"cfg:auth.token_rotation_interval_minutes=1440",
 	}
 	if r.anonymous {
 		cfg = append(cfg, "cfg:auth.anonymous.enabled=true", "cfg:auth.anonymous.org_role=Admin")
