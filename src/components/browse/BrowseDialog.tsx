@@ -48,7 +48,8 @@ export function BrowseDialog({ expr, source, onShow, onClose }: Props) {
           toItem={({ text, count }) => ({
             value: text,
             label: text,
-            note: ticked(text).length > 0 ? `${formatCount(ticked(text).length)} of ${formatCount(count)}` : notZero(count),
+            note:
+              ticked(text).length > 0 ? `${formatCount(ticked(text).length)} of ${formatCount(count)}` : notZero(count),
             selected: text === name,
           })}
           onPick={setName}
