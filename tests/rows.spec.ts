@@ -348,7 +348,7 @@ test('shows the lines behind a graph', async ({ explorePage, page, readProvision
   const run = newRun();
   await push([{ labels: { run }, lines: ['msg=counted n=1', 'msg=other n=2'] }]);
   await openExplore(explorePage, uid, `sum(count_over_time({run="${run}"} |= "counted" | logfmt [1m]))`);
-  await page.getByRole('button', { name: 'Logs sample' }).click();
+  await page.getByTestId('data-testid explorer scroll view').getByRole('button', { name: 'Logs sample' }).click();
   await expect(page.getByText('msg=counted n=1')).toBeVisible();
   await expect(page.getByText('msg=other n=2')).toBeHidden();
   await page.getByRole('button', { name: 'Open logs in split view' }).click();

@@ -177,7 +177,7 @@ function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
         value={row.op}
         options={MATCH_OPERATORS.map((value) => ({ value, label: value, description: OPERATOR_TITLES[value] }))}
         onChange={({ value }) =>
-          onChange(row.complete ? withOperator(row, value) : { ...row, op: value }, row.complete)
+          value !== row.op && onChange(row.complete ? withOperator(row, value) : { ...row, op: value }, row.complete)
         }
         width={9}
       />

@@ -59,10 +59,11 @@ export function QueryEditor({ datasource, query, range, data, app, onChange, onR
   };
 
   const onPick = (text: string) => {
-    setDraft(text);
-    // A Combobox calls back from within an effect, and calls again for ever when the page renders before it returns; Explore
-    // renders at once.
-    queueMicrotask(() => (app === CoreApp.Explore ? run(text) : send(text)));
+    if (app === CoreApp.Explore) {
+      run(text);
+    } else {
+      send(text);
+    }
   };
 
   const onBlur = (text: string) => {

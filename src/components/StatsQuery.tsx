@@ -62,7 +62,7 @@ export function StatsQuery({ datasource, query, onChange, onRunQuery }: Props) {
           options={statOptions(known ?? [], query.stat)}
           value={query.stat ?? null}
           // A split of the one statistic need not be one of the next.
-          onChange={({ value }) => change({ stat: value, by: undefined })}
+          onChange={({ value }) => value !== query.stat && change({ stat: value, by: undefined })}
         />
       </InlineField>
       <InlineField label="Split by" labelWidth={12} htmlFor={`${ids}-by`}>
@@ -73,7 +73,7 @@ export function StatsQuery({ datasource, query, onChange, onRunQuery }: Props) {
           disabled={!chosen}
           options={splitOptions(chosen?.by ?? [], query.by)}
           value={query.by ?? chosen?.by[0] ?? null}
-          onChange={({ value }) => change({ by: value })}
+          onChange={({ value }) => value !== query.by && change({ by: value })}
         />
       </InlineField>
       <InlineField label="Time" labelWidth={12}>

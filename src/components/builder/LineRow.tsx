@@ -89,7 +89,7 @@ function LineFields({ line, number, onChange, onRemove }: FieldsProps) {
               options={OPTIONS}
               value={line.op}
               width={22}
-              onChange={({ value: op }) => onChange({ ...line, op })}
+              onChange={({ value: op }) => op !== line.op && onChange({ ...line, op })}
             />
           )}
         </Labelled>

@@ -101,6 +101,10 @@ function WhereFields({ test, number, askFields, onChange, onRemove }: FieldsProp
   const filled = shown.name !== '' && shown.value !== '';
 
   const change = (next: LabelTest) => {
+    // A Combobox whose options are a new function says its value again; without end, where that makes the page render.
+    if (isSame(next, shown)) {
+      return;
+    }
     const pending = next.name !== '' && next.value !== '' && !isWritable(next);
     setUnwritten(pending ? { over: test, test: next } : undefined);
     if (!pending) {
