@@ -19,6 +19,7 @@ import {
   withOperator,
 } from '../logql/selector';
 import { countOf, formatCount } from './numbers';
+import { useChoice } from './useChoice';
 
 interface Props {
   /** The query. Its first selector is what the picker shows. */
@@ -43,6 +44,8 @@ const OPERATOR_TITLES: Record<MatchOperator, string> = {
 };
 
 const MORE = '\0more'; // The option that is a sentence; no label has this name or value.
+
+const OPERATORS = MATCH_OPERATORS.map((value) => ({ value, label: value, description: OPERATOR_TITLES[value] }));
 
 /** Label matchers as rows of widgets; the same query as the text below it. */
 export function LabelPicker({ expr, source, children, onChange }: Props) {
@@ -137,11 +140,14 @@ function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
     return options(list, list.items.length, 'stream');
   };
 
-  const changeName = (name: string) => {
-    if (name !== row.name && name !== MORE) {
+  const changeName = useChoice(row.name || null, (name: string) => {
+    if (name !== MORE) {
       onChange({ name, op: row.op, value: '' }, false);
     }
-  };
+  });
+  const changeOperator = useChoice(row.op, (op: MatchOperator) =>
+    onChange(row.complete ? withOperator(row, op) : { ...row, op }, row.complete)
+  );
 
   const changeValues = (texts: string[]) => {
     const next = texts.map((text) => readPicked(text, row.op, alternatives, offered.current));
@@ -161,7 +167,7 @@ function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
         aria-labelledby={`${id}-name`}
         value={row.name || null}
         options={loadNames}
-        onChange={({ value }) => changeName(value)}
+        onChange={changeName}
         placeholder="Label"
         autoFocus={!row.name}
         createCustomValue
@@ -172,15 +178,7 @@ function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
       <span id={`${id}-op`} className={styles.hidden}>
         Operator
       </span>
-      <Combobox
-        aria-labelledby={`${id}-op`}
-        value={row.op}
-        options={MATCH_OPERATORS.map((value) => ({ value, label: value, description: OPERATOR_TITLES[value] }))}
-        onChange={({ value }) =>
-          value !== row.op && onChange(row.complete ? withOperator(row, value) : { ...row, op: value }, row.complete)
-        }
-        width={9}
-      />
+      <Combobox aria-labelledby={`${id}-op`} value={row.op} options={OPERATORS} onChange={changeOperator} width={9} />
       <span id={`${id}-values`} className={styles.hidden}>
         Values
       </span>

@@ -59,11 +59,10 @@ export function QueryEditor({ datasource, query, range, data, app, onChange, onR
   };
 
   const onPick = (text: string) => {
-    if (app === CoreApp.Explore) {
-      run(text);
-    } else {
-      send(text);
-    }
+    setDraft(text);
+    // A Combobox calls back from within an effect, and again for each time that the page renders before it returns. Explore
+    // renders at once.
+    queueMicrotask(() => (app === CoreApp.Explore ? run(text) : send(text)));
   };
 
   const onBlur = (text: string) => {

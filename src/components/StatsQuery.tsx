@@ -8,6 +8,7 @@ import type { QueryType, WoodshedOptions, WoodshedQuery } from '../types';
 import { Notice } from './Notice';
 import { QueryEditor } from './QueryEditor';
 import { useAnswer } from './useAnswer';
+import { useChoice } from './useChoice';
 
 type Props = QueryEditorProps<WoodshedDatasource, WoodshedQuery, WoodshedOptions>;
 
@@ -43,6 +44,10 @@ export function StatsQuery({ datasource, query, onChange, onRunQuery }: Props) {
     onRunQuery();
   };
 
+  // A split of the one statistic need not be one of the next.
+  const onStatistic = useChoice(query.stat, (stat: string) => change({ stat, by: undefined }));
+  const onSplit = useChoice(query.by ?? chosen?.by[0], (by: string) => change({ by }));
+
   return (
     <div className={styles.fields}>
       <InlineField label="Type" labelWidth={12}>
@@ -61,8 +66,7 @@ export function StatsQuery({ datasource, query, onChange, onRunQuery }: Props) {
           placeholder={known ? 'Choose' : 'Loading'}
           options={statOptions(known ?? [], query.stat)}
           value={query.stat ?? null}
-          // A split of the one statistic need not be one of the next.
-          onChange={({ value }) => value !== query.stat && change({ stat: value, by: undefined })}
+          onChange={onStatistic}
         />
       </InlineField>
       <InlineField label="Split by" labelWidth={12} htmlFor={`${ids}-by`}>
@@ -73,7 +77,7 @@ export function StatsQuery({ datasource, query, onChange, onRunQuery }: Props) {
           disabled={!chosen}
           options={splitOptions(chosen?.by ?? [], query.by)}
           value={query.by ?? chosen?.by[0] ?? null}
-          onChange={({ value }) => value !== query.by && change({ by: value })}
+          onChange={onSplit}
         />
       </InlineField>
       <InlineField label="Time" labelWidth={12}>

@@ -1,6 +1,7 @@
 import { Button, Combobox, IconButton, Stack } from '@grafana/ui';
 import React, { useState } from 'react';
 import { addLine, LINE_OPERATORS, type LineOperator, type LineTest, setLine } from '../../logql/builder';
+import { useChoice } from '../useChoice';
 import { BuilderRow } from './BuilderRow';
 import { CommittedInput } from './CommittedInput';
 import { Labelled } from './Labelled';
@@ -79,19 +80,12 @@ interface FieldsProps {
 }
 
 function LineFields({ line, number, onChange, onRemove }: FieldsProps) {
+  const onOperator = useChoice(line.op, (op: LineTest['op']) => onChange({ ...line, op }));
   return (
     <div role="group" aria-label={`Line filter ${number}`}>
       <Stack direction="row" gap={0.5} alignItems="center">
         <Labelled label={`Line filter ${number} operator`}>
-          {(id) => (
-            <Combobox
-              aria-labelledby={id}
-              options={OPTIONS}
-              value={line.op}
-              width={22}
-              onChange={({ value: op }) => op !== line.op && onChange({ ...line, op })}
-            />
-          )}
+          {(id) => <Combobox aria-labelledby={id} options={OPTIONS} value={line.op} width={22} onChange={onOperator} />}
         </Labelled>
         <CommittedInput
           label={`Line filter ${number} text`}

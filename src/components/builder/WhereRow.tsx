@@ -8,6 +8,7 @@ import {
   WHERE_OPERATORS,
   type WhereOperator,
 } from '../../logql/builder';
+import { useChoice } from '../useChoice';
 import { BuilderRow } from './BuilderRow';
 import type { AskFields } from './fields';
 import { Labelled } from './Labelled';
@@ -101,16 +102,16 @@ function WhereFields({ test, number, askFields, onChange, onRemove }: FieldsProp
   const filled = shown.name !== '' && shown.value !== '';
 
   const change = (next: LabelTest) => {
-    // A Combobox whose options are a new function says its value again; without end, where that makes the page render.
-    if (isSame(next, shown)) {
-      return;
-    }
     const pending = next.name !== '' && next.value !== '' && !isWritable(next);
     setUnwritten(pending ? { over: test, test: next } : undefined);
     if (!pending) {
       onChange(next);
     }
   };
+
+  const onName = useChoice(shown.name || null, (name: string) => change({ ...shown, name }));
+  const onOperator = useChoice(shown.op, (op: WhereOperator) => change({ ...shown, op }));
+  const onValue = useChoice(shown.value || null, (value: string) => change({ ...shown, value }));
 
   const names = async (typed: string) => {
     const fields = await askFields();
@@ -137,19 +138,13 @@ function WhereFields({ test, number, askFields, onChange, onRemove }: FieldsProp
               createCustomValue
               width={30}
               autoFocus={shown.name === ''}
-              onChange={({ value: name }) => change({ ...shown, name })}
+              onChange={onName}
             />
           )}
         </Labelled>
         <Labelled label={`Label filter ${number} operator`}>
           {(id) => (
-            <Combobox
-              aria-labelledby={id}
-              options={OPERATORS}
-              value={shown.op}
-              width={9}
-              onChange={({ value: op }) => change({ ...shown, op })}
-            />
+            <Combobox aria-labelledby={id} options={OPERATORS} value={shown.op} width={9} onChange={onOperator} />
           )}
         </Labelled>
         <Labelled label={`Label filter ${number} value`}>
@@ -163,7 +158,7 @@ function WhereFields({ test, number, askFields, onChange, onRemove }: FieldsProp
               width={26}
               disabled={shown.name === ''}
               invalid={filled && !isWritable(shown)}
-              onChange={({ value }) => change({ ...shown, value })}
+              onChange={onValue}
             />
           )}
         </Labelled>

@@ -1,6 +1,7 @@
 import { Combobox, Field, FieldSet } from '@grafana/ui';
 import React from 'react';
 import { Notice } from '../Notice';
+import { useChoice } from '../useChoice';
 
 interface Props {
   /** Those that the organisation may read; not known before the store answers. */
@@ -13,6 +14,7 @@ interface Props {
 
 /** Whose logs are read: one of those that the process gives this organisation. Nothing here opens another one. */
 export function TenantSection({ tenants, tenant, disabled, onChange }: Props) {
+  const onTenant = useChoice(tenant, onChange);
   const closed = tenant !== undefined && tenants !== undefined && !tenants.includes(tenant);
   return (
     <FieldSet label="Tenant">
@@ -33,7 +35,7 @@ export function TenantSection({ tenants, tenant, disabled, onChange }: Props) {
             id="woodshed-tenant"
             options={tenants.map((value) => ({ value, label: value }))}
             value={closed ? null : (tenant ?? null)}
-            onChange={({ value }) => onChange(value)}
+            onChange={onTenant}
             placeholder={tenants[0]}
             disabled={disabled}
             width={30}
