@@ -69,6 +69,9 @@ async function showContext(page: Page, text: string): Promise<void> {
   await expect(page.getByText('Streams with')).toBeVisible();
 }
 
+// In windows of up to 750 pixels of height, Grafana 12.2 puts half of the context's dialog beside the page.
+test.use({ viewport: { width: 1600, height: 1000 } });
+
 test.beforeEach(async ({ page }) => {
   await page.addInitScript(() => window.localStorage.setItem('grafana.navigation.docked', 'false'));
 });
