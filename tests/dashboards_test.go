@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -171,29 +172,35 @@ func TestPrometheusDashboard(t *testing.T) {
 // What is remembered outlives the process, to the last entry: an upgrade keeps the graphs.
 func TestStatisticsOutliveTheProcess(t *testing.T) {
 	p := busyPlugin(t)
-	refused := func(p *plugin) float64 {
-		resp, err := p.Query(patience(t), viewer, testkit.DataQuery("A", `{"queryType":"stats","stat":"refused_entries","by":"none","instant":true}`))
-		require.NoError(t, err)
-		require.NoError(t, resp.Responses["A"].Error)
-		return resp.Responses["A"].Frames[0].Fields[1].At(0).(float64)
+	wantRefused := func(p *plugin, want float64) {
+		t.Helper()
+		testkit.Eventually(t, "the refusals are counted", func() error { // a sample is taken at most once a second
+			resp, err := p.Query(patience(t), viewer, testkit.DataQuery("A", `{"queryType":"stats","stat":"refused_entries","by":"none","instant":true}`))
+			if err != nil {
+				return err
+			}
+			a := resp.Responses["A"]
+			if a.Error != nil || len(a.Frames) == 0 || len(a.Frames[0].Fields) < 2 {
+				return errors.Join(a.Error, errors.New("no sample yet"))
+			}
+			if n := a.Frames[0].Fields[1].At(0); n != want {
+				return fmt.Errorf("%v entries", n)
+			}
+			return nil
+		})
 	}
-	testkit.Eventually(t, "the refusal is counted", func() error { // a sample is taken at most once a second
-		if n := refused(p); n != 1 {
-			return fmt.Errorf("%v entries", n)
-		}
-		return nil
-	})
+	wantRefused(p, 1)
 	p.Kill()
 	require.FileExists(t, filepath.Join(p.dir, "history.bin"))
 
 	again := launchPlugin(t, p.addr, p.dir)
 	again.waitReady(t)
-	require.InDelta(t, 1, refused(again), 0)
+	wantRefused(again, 1)
 
 	again.Kill()
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "history.bin"), []byte("rubbish"), 0o600))
 	third := launchPlugin(t, p.addr, p.dir)
 	third.waitReady(t)
-	require.InDelta(t, 0, refused(third), 0, "nothing is known, and the store runs")
+	wantRefused(third, 0) // nothing is known, and the store runs
 	require.Contains(t, third.Log(), "begins empty")
 }

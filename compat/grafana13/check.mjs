@@ -20,6 +20,8 @@ rmSync(copy, { recursive: true, force: true });
 try {
   cpSync(join(root, 'src'), join(copy, 'src'), { recursive: true, dereference: true });
   cpSync(join(root, '.config'), join(copy, '.config'), { recursive: true });
+  // A test holds the words of the editor against the store's own.
+  cpSync(join(root, 'pkg', 'logql', 'syntax'), join(copy, 'pkg', 'logql', 'syntax'), { recursive: true });
   for (const file of ['tsconfig.json', 'jest.config.js', 'jest-setup.js']) {
     cpSync(join(root, file), join(copy, file));
   }
