@@ -19,6 +19,7 @@ import {
   withOperator,
 } from '../logql/selector';
 import { countOf, formatCount } from './numbers';
+import { Labelled } from './Labelled';
 import { useChoice } from './useChoice';
 
 interface Props {
@@ -124,7 +125,6 @@ interface RowProps {
 
 function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
   const styles = useStyles2(getStyles);
-  const id = useId();
   const offered = useRef<string[]>([]);
   const alternatives = row.complete ? readAlternatives(row) : [];
 
@@ -160,40 +160,43 @@ function PickerRow({ row, others, source, onChange, onRemove }: RowProps) {
 
   return (
     <div className={styles.row} role="group" aria-label={row.name ? `Label ${row.name}` : 'New label'}>
-      <span id={`${id}-name`} className={styles.hidden}>
-        Label name
-      </span>
-      <Combobox
-        aria-labelledby={`${id}-name`}
-        value={row.name || null}
-        options={loadNames}
-        onChange={changeName}
-        placeholder="Label"
-        autoFocus={!row.name}
-        createCustomValue
-        width="auto"
-        minWidth={12}
-        maxWidth={32}
-      />
-      <span id={`${id}-op`} className={styles.hidden}>
-        Operator
-      </span>
-      <Combobox aria-labelledby={`${id}-op`} value={row.op} options={OPERATORS} onChange={changeOperator} width={9} />
-      <span id={`${id}-values`} className={styles.hidden}>
-        Values
-      </span>
-      <MultiCombobox
-        aria-labelledby={`${id}-values`}
-        value={alternatives.map(({ text }) => option(text))}
-        options={loadValues}
-        onChange={(picked) => changeValues(picked.map(({ value }) => value))}
-        placeholder="Values"
-        disabled={!row.name}
-        createCustomValue
-        width="auto"
-        minWidth={16}
-        maxWidth={60}
-      />
+      <Labelled label="Label name">
+        {(id) => (
+          <Combobox
+            aria-labelledby={id}
+            value={row.name || null}
+            options={loadNames}
+            onChange={changeName}
+            placeholder="Label"
+            autoFocus={!row.name}
+            createCustomValue
+            width="auto"
+            minWidth={12}
+            maxWidth={32}
+          />
+        )}
+      </Labelled>
+      <Labelled label="Operator">
+        {(id) => (
+          <Combobox aria-labelledby={id} value={row.op} options={OPERATORS} onChange={changeOperator} width={9} />
+        )}
+      </Labelled>
+      <Labelled label="Values">
+        {(id) => (
+          <MultiCombobox
+            aria-labelledby={id}
+            value={alternatives.map(({ text }) => option(text))}
+            options={loadValues}
+            onChange={(picked) => changeValues(picked.map(({ value }) => value))}
+            placeholder="Values"
+            disabled={!row.name}
+            createCustomValue
+            width="auto"
+            minWidth={16}
+            maxWidth={60}
+          />
+        )}
+      </Labelled>
       <IconButton
         name="times"
         aria-label={row.name ? `Remove label ${row.name}` : 'Remove new label'}
@@ -233,13 +236,5 @@ const getStyles = (theme: GrafanaTheme2) => ({
     padding: theme.spacing(0.25, 0.5),
     border: `1px solid ${theme.colors.border.weak}`,
     borderRadius: theme.shape.radius.default,
-  }),
-  hidden: css({
-    position: 'absolute',
-    width: 1,
-    height: 1,
-    overflow: 'hidden',
-    clipPath: 'inset(50%)',
-    whiteSpace: 'nowrap',
   }),
 });

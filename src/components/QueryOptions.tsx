@@ -1,10 +1,11 @@
 import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
-import { Button, Icon, InlineField, Input, RadioButtonGroup, Tooltip, useStyles2 } from '@grafana/ui';
+import { Button, Icon, InlineField, RadioButtonGroup, Tooltip, useStyles2 } from '@grafana/ui';
 import React, { useState } from 'react';
 import { readsLines } from '../logql/modify';
 import { isMetricQuery } from '../logql/parse';
 import type { Direction, QueryType, SelectorStats, WoodshedQuery } from '../types';
+import { CommittedInput } from './CommittedInput';
 import { countOf, formatBytes, formatCount } from './numbers';
 
 interface Props {
@@ -86,9 +87,9 @@ export function QueryOptions({
               tooltip="Name of a series, such as {{app}}. Empty: all its labels."
             >
               <CommittedInput
+                width={16}
                 label="Legend"
                 placeholder="{{label}}"
-                key={query.legendFormat}
                 value={query.legendFormat ?? ''}
                 onCommit={(legendFormat) => change({ legendFormat: legendFormat || undefined })}
               />
@@ -97,10 +98,10 @@ export function QueryOptions({
             <>
               <InlineField label="Lines" labelWidth={12} tooltip={linesTooltip(rowsMax)}>
                 <CommittedInput
+                  width={16}
                   label="Lines"
                   type="number"
                   placeholder={String(maxLines)}
-                  key={query.maxLines}
                   value={query.maxLines === undefined ? '' : String(query.maxLines)}
                   onCommit={(text) => change({ maxLines: readLines(text, rowsMax) })}
                 />
@@ -117,6 +118,7 @@ export function QueryOptions({
           )}
           <InlineField label="Step" labelWidth={12} tooltip={isMetric ? STEP_OF_POINTS : STEP_OF_BARS}>
             <CommittedInput
+              width={16}
               label="Step"
               placeholder="auto"
               key={`step ${query.step}`}
@@ -167,37 +169,6 @@ function Estimate({ expr, stats }: { expr: string; stats: SelectorStats }) {
         <Icon name="exclamation-triangle" /> {text}
       </span>
     </Tooltip>
-  );
-}
-
-interface CommittedInputProps {
-  label: string;
-  value: string;
-  placeholder: string;
-  type?: 'text' | 'number';
-  onCommit: (text: string) => void;
-}
-
-/** A field whose text counts when it is left or Enter is pressed, and only if it changed. Give it its value as key. */
-function CommittedInput({ label, value, placeholder, type = 'text', onCommit }: CommittedInputProps) {
-  const [text, setText] = useState(value);
-  const commit = () => {
-    if (text !== value) {
-      onCommit(text);
-    }
-  };
-  return (
-    <Input
-      aria-label={label}
-      type={type}
-      min={1}
-      width={16}
-      placeholder={placeholder}
-      value={text}
-      onChange={({ currentTarget }) => setText(currentTarget.value)}
-      onBlur={commit}
-      onKeyDown={({ key }) => key === 'Enter' && commit()}
-    />
   );
 }
 

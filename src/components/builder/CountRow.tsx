@@ -3,7 +3,7 @@ import React from 'react';
 import { type Count, setCount } from '../../logql/builder';
 import { BuilderRow } from './BuilderRow';
 import type { AskFields } from './fields';
-import { Labelled } from './Labelled';
+import { Labelled } from '../Labelled';
 
 interface Props {
   expr: string;

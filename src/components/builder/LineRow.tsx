@@ -3,8 +3,8 @@ import React, { useState } from 'react';
 import { addLine, LINE_OPERATORS, type LineOperator, type LineTest, setLine } from '../../logql/builder';
 import { useChoice } from '../useChoice';
 import { BuilderRow } from './BuilderRow';
-import { CommittedInput } from './CommittedInput';
-import { Labelled } from './Labelled';
+import { CommittedInput } from '../CommittedInput';
+import { Labelled } from '../Labelled';
 
 interface Props {
   expr: string;

@@ -2,7 +2,7 @@ import { RadioButtonGroup } from '@grafana/ui';
 import React, { useState } from 'react';
 import { type Parser, setParser } from '../../logql/builder';
 import { BuilderRow } from './BuilderRow';
-import { CommittedInput } from './CommittedInput';
+import { CommittedInput } from '../CommittedInput';
 
 interface Props {
   expr: string;

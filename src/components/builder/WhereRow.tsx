@@ -11,7 +11,7 @@ import {
 import { useChoice } from '../useChoice';
 import { BuilderRow } from './BuilderRow';
 import type { AskFields } from './fields';
-import { Labelled } from './Labelled';
+import { Labelled } from '../Labelled';
 
 interface Props {
   expr: string;

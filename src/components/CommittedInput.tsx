@@ -6,6 +6,7 @@ interface Props {
   value: string;
   placeholder?: string;
   width?: number;
+  type?: 'text' | 'number';
   autoFocus?: boolean;
   /** Says why a text cannot be taken. */
   check?: (text: string) => string | undefined;
@@ -13,7 +14,16 @@ interface Props {
 }
 
 /** A field whose text counts when it is left or Enter is pressed, and only if it changed and can be taken. */
-export function CommittedInput({ label, value, placeholder, width = 30, autoFocus, check, onCommit }: Props) {
+export function CommittedInput({
+  label,
+  value,
+  placeholder,
+  width = 30,
+  type = 'text',
+  autoFocus,
+  check,
+  onCommit,
+}: Props) {
   const [edit, setEdit] = useState<{ over: string; text: string }>();
   // A value from outside replaces what was typed over another.
   const text = edit?.over === value ? edit.text : value;
@@ -26,6 +36,8 @@ export function CommittedInput({ label, value, placeholder, width = 30, autoFocu
   return (
     <Input
       aria-label={label}
+      type={type}
+      min={1}
       placeholder={placeholder}
       width={width}
       autoFocus={autoFocus}
